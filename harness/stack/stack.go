@@ -31,6 +31,15 @@ const (
 	SessionPort  = 139
 )
 
+// BroadcastOf returns the directed broadcast address of an IPv4 network.
+func BroadcastOf(p netip.Prefix) netip.Addr {
+	a := p.Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		a[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(a)
+}
+
 // CallID identifies a call, from [Call] to [Complete]. The driver chooses it and never reuses it in a run.
 type CallID uint32
 

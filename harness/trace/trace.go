@@ -26,6 +26,10 @@ type Node struct {
 	Prefix netip.Prefix // its address and the network it is on
 }
 
+// Probe is the bit of a [stack.CallID] that marks the calls by which a runner looks at a name table for the judge, rather
+// than those that the scenario spells out.
+const Probe stack.CallID = 1 << 31
+
 // LAN is the index that stands for no node in an [Event].
 const LAN = -1
 
@@ -59,12 +63,15 @@ type (
 	// Altered tells that a datagram was changed before it was put on the wire: this is what everybody saw. Its cause is
 	// the one sent.
 	Altered struct{ Frame stack.SendDatagram }
-	// Lost tells that a datagram, its cause, did not reach this node.
-	Lost struct{}
+	// Lost, Late and Doubled are what the network did to a frame; Scripted when the scenario says so. Lost tells that a datagram, its cause, did not reach this node.
+	Lost struct{ Scripted bool }
 	// Late tells that a datagram, its cause, was held back on the way to this node.
-	Late struct{ By time.Duration }
+	Late struct {
+		By       time.Duration
+		Scripted bool
+	}
 	// Doubled tells that a datagram, its cause, reached this node twice.
-	Doubled struct{}
+	Doubled struct{ Scripted bool }
 	// Exhausted tells that the run was ended by a limit before the scenario was through.
 	Exhausted struct{ Limit string }
 )

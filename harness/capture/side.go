@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+
+package capture
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+// maxHeld bounds what one side of a connection may have sent beyond bytes that the capture does not show (yet). It is four
+// times what fits in a window without scaling; once it is exceeded, the bytes missing count as lost by whoever captured.
+const maxHeld = 256 << 10
+
+// Reasons to leave out what a connection brings. These packets may have made a frame all the same, of FIN.
+const (
+	skipAfterEnd = "TCP data after its sender's FIN or RST"
+	skipTooLate  = "TCP data of a gap that was given up"
+)
+
+// side is one direction of a connection: the bytes that one end sends, put in order.
+type side struct {
+	reader   *reader
+	conn     int
+	from, to netip.AddrPort
+	started  bool   // its first segment was seen
+	reset    bool   // it sent RST
+	ended    bool   // nothing of it counts any more
+	first    uint32 // sequence number of its first byte
+	next     uint32 // sequence number of the next byte in order
+	held     []segment
+	heldSize int
+	lostFrom uint32 // the last gap that was given up, if any
+	lostTo   uint32
+	fin      *segment // FIN, waiting for the bytes before it
+	framing
+}
+
+// segment is a piece of a side's bytes.
+type segment struct {
+	seq     uint32
+	data    []byte
+	missing int // bytes behind data that were sent but not captured
+	push    bool
+	odd     []string
+	mark    mark
+}
+
+func (s *segment) len() int { return len(s.data) + s.missing }
+
+// size is what it costs to hold the segment: its bytes, and a bit for each so that many small ones cost something too.
+func (s *segment) size() int { return len(s.data) + 64 }
+
+// mayBegin reports whether a SYN can be the one that this side began with.
+func (s *side) mayBegin(first uint32) bool {
+	if s.started {
+		return s.first == first
+	}
+	return !s.reset
+}
+
+// receive takes a segment in whatever order it was captured.
+func (s *side) receive(p *packet) {
+	seg := segment{
+		seq: p.seq, data: p.payload, missing: p.missing, push: p.flags&flagPSH != 0, odd: p.odd, mark: s.reader.now,
+	}
+	if p.flags&flagSYN != 0 {
+		seg.seq++ // SYN takes the place of a byte
+	}
+	if !s.started {
+		s.started, s.first, s.next = true, seg.seq, seg.seq
+	}
+	if s.ended {
+		if seg.len() > 0 && s.ahead(seg.seq)+seg.len() > 0 {
+			s.reader.skip(skipAfterEnd)
+		}
+		return
+	}
+	if p.flags&flagFIN != 0 && s.fin == nil {
+		s.fin = &segment{seq: seg.seq + uint32(seg.len()), odd: p.odd, mark: s.reader.now}
+	}
+	switch {
+	case seg.len() == 0:
+	case s.ahead(seg.seq) > 0:
+		s.hold(seg)
+	default:
+		s.take(seg)
+	}
+	for s.heldSize > maxHeld {
+		s.giveUpGap()
+	}
+	s.takeHeld()
+	if s.fin != nil && s.ahead(s.fin.seq) <= 0 {
+		s.end("FIN")
+	}
+}
+
+// ahead is how many bytes are missing before a sequence number; negative if it lies behind.
+func (s *side) ahead(seq uint32) int { return int(int32(seq - s.next)) }
+
+// hold keeps a segment until the bytes before it arrive, sorted by sequence number and then by arrival.
+func (s *side) hold(seg segment) {
+	i := len(s.held)
+	for i > 0 && s.ahead(s.held[i-1].seq) > s.ahead(seg.seq) {
+		i--
+	}
+	for j := i; j > 0 && s.held[j-1].seq == seg.seq; j-- {
+		if s.held[j-1].len() >= seg.len() {
+			return // sent again
+		}
+	}
+	seg.data = slices.Clone(seg.data)
+	s.held = slices.Insert(s.held, i, seg)
+	s.heldSize += seg.size()
+}
+
+// take hands on what a segment adds to the bytes in order. What was sent twice counts as it was seen first.
+func (s *side) take(seg segment) {
+	known := -s.ahead(seg.seq)
+	if known >= seg.len() {
+		if seg.seq-s.lostFrom < s.lostTo-s.lostFrom {
+			s.reader.skip(skipTooLate)
+		}
+		return
+	}
+	s.next = seg.seq + uint32(seg.len())
+	if s.mark.number < seg.mark.number {
+		s.mark = seg.mark
+	}
+	if known < len(seg.data) {
+		s.frame(seg.data[known:], seg.odd)
+		known = len(seg.data)
+	}
+	if lost := seg.len() - known; lost > 0 {
+		s.note(seg.odd)
+		s.gap(lost)
+	}
+	if seg.push {
+		s.pushed()
+	}
+}
+
+// takeHeld takes the held segments that are in order by now.
+func (s *side) takeHeld() {
+	n := 0
+	for n < len(s.held) && s.ahead(s.held[n].seq) <= 0 {
+		s.heldSize -= s.held[n].size()
+		s.take(s.held[n])
+		n++
+	}
+	s.held = slices.Delete(s.held, 0, n)
+}
+
+// giveUpGap counts the bytes before the first held segment as lost.
+func (s *side) giveUpGap() {
+	lost := s.ahead(s.held[0].seq)
+	if lost > 0 {
+		s.lostFrom, s.lostTo = s.next, s.held[0].seq
+		s.next = s.lostTo
+		s.gap(lost)
+	}
+	s.takeHeld()
+}
+
+// end makes the best of what has arrived so far, since nothing more counts.
+func (s *side) end(why string) {
+	if s.ended {
+		return
+	}
+	for len(s.held) > 0 {
+		s.giveUpGap()
+	}
+	if s.fin != nil {
+		why = "FIN"
+		if lost := s.ahead(s.fin.seq); lost > 0 {
+			s.gap(lost)
+		}
+	}
+	s.cutOff(why)
+	s.ended = true
+	if s.fin == nil {
+		return
+	}
+	m := s.fin.mark
+	if m.number < s.mark.number {
+		m = s.mark
+	}
+	s.note(s.fin.odd)
+	s.reader.add(trace.Frame{Kind: trace.Fin, From: s.from, To: s.to, Conn: s.conn, Odd: s.odd}, m)
+}

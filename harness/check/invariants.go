@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: MIT
+
+package check
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/stack"
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+// Violation is a broken promise of a correct stack.
+type Violation struct {
+	Invariant string // one of the names below
+	Node      int
+	Step      int
+	Event     uint32
+	Text      string
+}
+
+// The promises of a correct stack that hold in every run, whatever its scenario expects.
+const (
+	// References: a name has one reference for its registration and one for each session; a CALL being set up counts as
+	// one (KB Q124565). Compared with the stack's own ledger where it keeps one.
+	References = "references"
+	// Ledger: a stack's ledger adds up: each reference is given back at most once, and the counts follow.
+	Ledger = "ledger"
+	// DeleteFrees: a name that was deleted and has no session is not answered for, defended, listed or in the way of a new
+	// ADD NAME.
+	DeleteFrees = "delete-frees"
+	// ReleaseOnFree: a name that becomes free is released on the wire, three times (RFC 1002 sections 5.1.1.4 and 6), and
+	// no name is released that is not free.
+	ReleaseOnFree = "release-on-free"
+	// ReleaseOnStop: an orderly stop releases every name (KB Q140419).
+	ReleaseOnStop = "release-on-stop"
+	// ClaimSequence: a name is registered by three registration requests under one identifier, evenly spaced, and an
+	// overwrite demand under another (RFC 1002 section 5.1.1.1); a refusal out of the local table sends nothing.
+	ClaimSequence = "claim-sequence"
+	// ConflictOwnClaim: a name goes into conflict only upon an objection to its own claim (MS00-047).
+	ConflictOwnClaim = "conflict-own-claim"
+	// Answers: queries and claims for a registered name are answered (RFC 1002 section 5.1.1.5), and by nobody else.
+	Answers = "answers"
+	// DatagramErrors: a direct datagram sent to this node alone is answered with an error when its name is not here, and
+	// only then (RFC 1002 section 5.3.3).
+	DatagramErrors = "datagram-error"
+)
+
+// Timers of RFC 1002 section 6 and of NetBT, as the judge knows them.
+const (
+	claimCount     = 3
+	releaseCount   = 3
+	conflictWindow = time.Second
+)
+
+// violations checks the promises of a correct stack against what crossed the seam.
+func violations(run Run) []Violation {
+	w := watch{run: run, nodes: make([]watched, len(run.Trace.Nodes))}
+	for i := range run.Trace.Events {
+		w.see(&run.Trace.Events[i])
+	}
+	return w.found
+}
+
+// watch keeps, for every node, the judge's own account of its names.
+type watch struct {
+	run   Run
+	nodes []watched
+	found []Violation
+	now   *trace.Event
+}
+
+// watched is what the judge knows of a node.
+type watched struct {
+	names    []*holding
+	calls    []made
+	streams  []streamOf
+	claims   []claimSent
+	releases []*releasing
+	queries  []netip.AddrPort
+	stopped  bool
+}
+
+// holding is the account of one name at one node.
+type holding struct {
+	name       netbios.Name
+	group      bool
+	claiming   bool
+	registered bool
+	conflict   bool
+	deleted    bool // while sessions keep it
+	sessions   int
+	calls      int // being set up
+	ledger     int // references according to the stack's own notes
+	noted      []uint32
+	hasLedger  bool
+}
+
+// expected is how many references a correct stack holds.
+func (h *holding) expected() int {
+	n := h.sessions + h.calls
+	if h.registered && !h.deleted {
+		n++
+	}
+	return n
+}
+
+// inService reports whether the node has to answer for the name and defend it.
+func (h *holding) inService() bool { return h.registered && !h.deleted && !h.conflict }
+
+// streamOf is a connection that carries, or may carry, a session.
+type streamOf struct {
+	conn stack.Conn
+	name netbios.Name
+	live bool
+}
+
+type claimSent struct {
+	name      netbios.Name
+	id        uint16
+	overwrite bool
+	at        time.Duration
+}
+
+// releasing is a name that was freed and whose releases are being counted.
+type releasing struct {
+	name      netbios.Name
+	since     time.Duration
+	step      int
+	event     uint32
+	seen      int
+	id        uint16
+	cancelled bool
+	onStop    bool
+}
+
+func (w *watch) violate(invariant, format string, args ...any) {
+	w.found = append(w.found, Violation{
+		Invariant: invariant, Node: int(w.now.Node), Step: int(w.now.Step), Event: w.now.Seq, Text: fmt.Sprintf(format, args...),
+	})
+}
+
+func (n *watched) holding(name netbios.Name) *holding {
+	for _, h := range n.names {
+		if h.name == name {
+			return h
+		}
+	}
+	h := &holding{name: name}
+	n.names = append(n.names, h)
+	return h
+}
+
+func (w *watch) see(e *trace.Event) {
+	w.now = e
+	if e.Node == trace.LAN {
+		w.boundary(e)
+		return
+	}
+	n := &w.nodes[e.Node]
+	switch what := e.What.(type) {
+	case trace.Started:
+		w.nodes[e.Node] = watched{}
+	case stack.Call:
+		w.call(n, what)
+	case stack.Complete:
+		w.complete(n, what)
+	case stack.Stop:
+		w.stop(n)
+	case stack.Stopped:
+		n.stopped = true
+	case stack.Datagram:
+		w.received(n, what)
+	case stack.SendDatagram:
+		w.sent(n, what)
+	case stack.Close:
+		w.sessionOver(n, what.Conn)
+	case stack.Closed:
+		w.sessionOver(n, what.Conn)
+	case stack.RefTaken:
+		w.taken(n, what)
+	case stack.RefDropped:
+		w.dropped(n, what)
+	}
+}
+
+// boundary compares the counts where nothing is going on: between the steps, and at the end.
+func (w *watch) boundary(e *trace.Event) {
+	_, last := e.What.(trace.Ended)
+	if _, began := e.What.(trace.StepBegan); !began && !last {
+		return
+	}
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		for _, h := range n.names {
+			if h.hasLedger && h.ledger != h.expected() {
+				w.now = &trace.Event{Node: int16(i), Step: e.Step, Seq: e.Seq}
+				w.violate(References, "%s: the ledger holds %d references, the registration and its sessions explain %d",
+					h.name, h.ledger, h.expected())
+				h.ledger = h.expected() // told once
+			}
+		}
+		if last {
+			for _, r := range n.releases {
+				w.judgeReleases(i, r, e.At)
+			}
+		}
+	}
+}
+
+func (w *watch) call(n *watched, c stack.Call) {
+	n.calls = append(n.calls, made{id: c.ID, ncb: c.NCB, at: w.now.Seq})
+	switch c.NCB.Command &^ netbios.NoWait {
+	case netbios.AddName, netbios.AddGroupName:
+		h := n.holding(c.NCB.Name)
+		if !h.registered {
+			h.claiming = true
+			for _, r := range n.releases {
+				r.cancelled = r.cancelled || r.name == h.name
+			}
+		}
+	case netbios.Call:
+		n.holding(c.NCB.Name).calls++
+	}
+}
+
+func (w *watch) complete(n *watched, c stack.Complete) {
+	i := slices.IndexFunc(n.calls, func(m made) bool { return m.id == c.ID })
+	if i < 0 {
+		return
+	}
+	m := n.calls[i]
+	n.calls = slices.Delete(n.calls, i, i+1)
+	ncb := m.ncb
+	switch ncb.Command &^ netbios.NoWait {
+	case netbios.AddName, netbios.AddGroupName:
+		w.added(n, m, c.Code)
+	case netbios.DeleteName:
+		w.deleted(n, ncb.Name, c.Code)
+	case netbios.Call:
+		n.holding(ncb.Name).calls--
+		w.sessionBegan(n, ncb.Name, c)
+	case netbios.Listen:
+		w.sessionBegan(n, ncb.Name, c)
+	case netbios.Reset:
+		if c.Code == netbios.GOODRET {
+			for _, h := range n.names {
+				if h.registered {
+					w.deleted(n, h.name, netbios.GOODRET)
+				}
+			}
+		}
+	case netbios.AdapterStatus:
+		if ncb.CallName.IsWild() && c.Code == netbios.GOODRET {
+			w.listed(n, c.Data)
+		}
+	}
+	if c.Code == netbios.NAMCONF {
+		w.inConflict(n, ncb.Name, "a command on it returned "+c.Code.String())
+	}
+}
+
+func (w *watch) added(n *watched, m made, code netbios.Code) {
+	name := m.ncb.Name
+	h := n.holding(name)
+	if !h.registered {
+		h.claiming = false
+	}
+	var claims []claimSent
+	for _, c := range n.claims {
+		if c.name == name {
+			claims = append(claims, c)
+		}
+	}
+	switch code {
+	case netbios.GOODRET:
+		if text := claimFault(claims); text != "" {
+			w.violate(ClaimSequence, "%s: %s", name, text)
+		}
+		h.registered, h.deleted, h.conflict = true, false, false
+		h.group = m.ncb.Command&^netbios.NoWait == netbios.AddGroupName
+	case netbios.DUPNAME:
+		if h.expected() == 0 && !h.registered {
+			w.violate(DeleteFrees, "ADD NAME %s was refused with %s: nothing holds the name here", name, code)
+		}
+		if w.claimedSince(n, name, m.at) {
+			w.violate(ClaimSequence, "%s was refused out of the local table, and yet claimed on the wire", name)
+		}
+	}
+}
+
+func (w *watch) claimedSince(n *watched, name netbios.Name, seq uint32) bool {
+	at := w.run.Trace.Event(seq).At
+	return slices.ContainsFunc(n.claims, func(c claimSent) bool { return c.name == name && c.at >= at })
+}
+
+// claimFault tells what is wrong with the claims of a name that was granted; the last of them are the ones that count.
+func claimFault(claims []claimSent) string {
+	if len(claims) < claimCount+1 {
+		return fmt.Sprintf("registered after %d claims and demands, want %d and one", len(claims), claimCount)
+	}
+	c := claims[len(claims)-claimCount-1:]
+	spacing := c[1].at - c[0].at
+	for i := range claimCount {
+		switch {
+		case c[i].overwrite:
+			return "an overwrite demand among the claims"
+		case c[i].id != c[0].id:
+			return "claims under different identifiers"
+		case c[i+1].at-c[i].at != spacing:
+			return "claims are not evenly spaced"
+		}
+	}
+	if spacing != 250*time.Millisecond && spacing != 750*time.Millisecond {
+		return fmt.Sprintf("claims are %s apart, want 250ms (RFC 1002) or 750ms (NetBT)", spacing)
+	}
+	if last := c[claimCount]; !last.overwrite || last.id == c[0].id {
+		return "no overwrite demand under an identifier of its own at the end"
+	}
+	return ""
+}
+
+func (w *watch) deleted(n *watched, name netbios.Name, code netbios.Code) {
+	h := n.holding(name)
+	if !h.registered || code != netbios.GOODRET && code != netbios.ACTSES {
+		return
+	}
+	h.deleted = true
+	w.freeIfUnheld(n, h)
+}
+
+// freeIfUnheld is the rule of the whole matter: no registration and no session, so the name is free.
+func (w *watch) freeIfUnheld(n *watched, h *holding) {
+	if !h.registered || h.expected() > 0 {
+		return
+	}
+	if !h.conflict && !n.stopped {
+		n.releases = append(n.releases, &releasing{name: h.name, since: w.now.At, step: int(w.now.Step), event: w.now.Seq})
+	}
+	h.registered, h.deleted, h.conflict = false, false, false
+}
+
+func (w *watch) sessionBegan(n *watched, name netbios.Name, c stack.Complete) {
+	if c.Code != netbios.GOODRET {
+		w.freeIfUnheld(n, n.holding(name))
+		return
+	}
+	// The completion has the same cause as the message that made the session: what arrived on its connection.
+	if d, ok := w.causeOf().(stack.Data); ok {
+		n.streams = append(n.streams, streamOf{d.Conn, name, true})
+		n.holding(name).sessions++
+	}
+}
+
+func (w *watch) causeOf() any {
+	if e := w.run.Trace.Event(w.now.Cause); e != nil {
+		return e.What
+	}
+	return nil
+}
+
+func (w *watch) sessionOver(n *watched, conn stack.Conn) {
+	for i := range n.streams {
+		if s := &n.streams[i]; s.conn == conn && s.live {
+			s.live = false
+			h := n.holding(s.name)
+			h.sessions--
+			w.freeIfUnheld(n, h)
+		}
+	}
+}
+
+func (w *watch) stop(n *watched) {
+	for _, h := range n.names {
+		if h.registered && !h.conflict {
+			n.releases = append(n.releases, &releasing{
+				name: h.name, since: w.now.At, step: int(w.now.Step), event: w.now.Seq, onStop: true,
+			})
+		}
+		h.registered, h.deleted, h.sessions, h.calls = false, false, 0, 0
+	}
+	n.streams = nil
+}
+
+// judgeReleases judges the releases of one freed name once all of them must have been sent.
+func (w *watch) judgeReleases(node int, r *releasing, end time.Duration) {
+	w.now = &trace.Event{Node: int16(node), Step: int32(r.step), Seq: r.event}
+	invariant := ReleaseOnFree
+	if r.onStop {
+		invariant = ReleaseOnStop
+	}
+	whole := !r.cancelled && end-r.since > conflictWindow*2
+	switch {
+	case r.seen == 0:
+		w.violate(invariant, "%s became free, and no release was sent", r.name)
+	case whole && r.seen != releaseCount:
+		w.violate(invariant, "%s became free, and %d releases were sent, want %d", r.name, r.seen, releaseCount)
+	}
+}
+
+func (w *watch) sent(n *watched, d stack.SendDatagram) {
+	switch d.From.Port() {
+	case stack.NamePort:
+		m, err := nbt.ParseNameMessage(d.Payload)
+		if err != nil {
+			w.violate(Answers, "a name service message was sent that does not parse: %v", err)
+			return
+		}
+		w.sentName(n, m)
+	case stack.DatagramPort:
+		m, err := nbt.ParseDatagram(d.Payload)
+		if err == nil && m.Type == nbt.DgmError {
+			w.sentDatagramError()
+		}
+	}
+}
+
+func (w *watch) sentName(n *watched, m nbt.NameMessage) {
+	name, _ := m.Subject()
+	switch m.Kind() {
+	case nbt.KindClaim, nbt.KindOverwrite:
+		n.claims = append(n.claims, claimSent{name, m.ID, m.Kind() == nbt.KindOverwrite, w.now.At})
+	case nbt.KindRelease:
+		w.released(n, name, m.ID)
+	case nbt.KindPositiveQuery, nbt.KindNegativeRegistration:
+		if h := n.holding(name); !h.inService() {
+			invariant := Answers
+			if !h.registered && !h.claiming {
+				invariant = DeleteFrees
+			}
+			w.violate(invariant, "%s for %s, which is not in service here", m.Kind(), h.name)
+		}
+	case nbt.KindStatusResponse:
+		for _, row := range m.Record().Status.Names {
+			h := n.holding(row.Name)
+			if row.Flags&nbt.NameCNF != 0 {
+				w.inConflict(n, row.Name, "node status lists it as in conflict")
+			}
+			if !h.registered {
+				w.violate(DeleteFrees, "node status lists %s, which is free here", row.Name)
+			}
+		}
+	}
+}
+
+// released counts a release. Its first one comes with what frees the name, before the completion that tells of it.
+func (w *watch) released(n *watched, name netbios.Name, id uint16) {
+	for i := len(n.releases) - 1; i >= 0; i-- {
+		r := n.releases[i]
+		if r.name == name && (r.seen == 0 || r.id == id) {
+			r.seen, r.id = r.seen+1, id
+			return
+		}
+	}
+	h := n.holding(name)
+	if !w.freeing(n, h) {
+		w.violate(ReleaseOnFree, "a release for %s, which is not free", name)
+		return
+	}
+	n.releases = append(n.releases, &releasing{
+		name: name, since: w.now.At, step: int(w.now.Step), event: w.now.Seq, seen: 1, id: id,
+	})
+	h.registered, h.deleted, h.conflict = false, false, false
+}
+
+// freeing reports whether what is going on at this very moment frees a name: a DELETE NAME or RESET under way, or the end
+// of its last session.
+func (w *watch) freeing(n *watched, h *holding) bool {
+	if !h.registered || h.sessions+h.calls > 0 {
+		return false
+	}
+	call, ok := w.causeOf().(stack.Call)
+	if !ok {
+		return false
+	}
+	command := call.NCB.Command &^ netbios.NoWait
+	return command == netbios.DeleteName && call.NCB.Name == h.name || command == netbios.Reset
+}
+
+func (w *watch) received(n *watched, d stack.Datagram) {
+	if n.stopped || d.From.Addr() == w.run.Trace.Nodes[w.now.Node].Prefix.Addr() {
+		return
+	}
+	switch d.To.Port() {
+	case stack.NamePort:
+		m, err := nbt.ParseNameMessage(d.Payload)
+		if err != nil {
+			return
+		}
+		switch m.Kind() {
+		case nbt.KindQuery:
+			w.mustAnswer(n, m, nbt.KindPositiveQuery)
+		case nbt.KindClaim:
+			name, _ := m.Subject()
+			if flags, _ := m.Owner(); !n.holding(name).group || flags&nbt.NBGroup == 0 {
+				w.mustAnswer(n, m, nbt.KindNegativeRegistration)
+			}
+		case nbt.KindConflictDemand:
+			w.conflictDemand(n, m)
+		}
+	case stack.DatagramPort:
+		w.receivedDatagram(n, d)
+	}
+}
+
+// mustAnswer looks for the answer to what has just arrived among the effects of its arrival.
+func (w *watch) mustAnswer(n *watched, m nbt.NameMessage, kind nbt.NameKind) {
+	name, scope := m.Subject()
+	h := n.holding(name)
+	if !h.inService() || scope != "" {
+		return
+	}
+	for _, d := range w.effects(stack.NamePort) {
+		if r, err := nbt.ParseNameMessage(d.Payload); err == nil && r.Kind() == kind && r.ID == m.ID {
+			if about, _ := r.Subject(); about == name {
+				return
+			}
+		}
+	}
+	w.violate(Answers, "no %s to the %s for %s, which is registered here", kind, m.Kind(), h.name)
+}
+
+// effects returns the datagrams that a node sent from a port because of the event being looked at.
+func (w *watch) effects(port uint16) []stack.SendDatagram {
+	var list []stack.SendDatagram
+	for seq := w.now.Seq + 1; ; seq++ {
+		e := w.run.Trace.Event(seq)
+		if e == nil {
+			return list
+		}
+		switch what := e.What.(type) {
+		case stack.Input:
+			return list // the next thing that happens to somebody
+		case stack.SendDatagram:
+			if what.From.Port() == port {
+				list = append(list, what)
+			}
+		}
+	}
+}
+
+// conflictDemand puts a name into conflict when the demand answers its own claim.
+func (w *watch) conflictDemand(n *watched, m nbt.NameMessage) {
+	name, _ := m.Subject()
+	h := n.holding(name)
+	for _, c := range n.claims {
+		if c.name == name && c.id == m.ID && w.now.At <= c.at+conflictWindow && h.registered && !h.group {
+			h.conflict = true
+		}
+	}
+}
+
+// inConflict is told that a name is out of service because of a conflict.
+func (w *watch) inConflict(n *watched, name netbios.Name, how string) {
+	if h := n.holding(name); h.registered && !h.conflict {
+		w.violate(ConflictOwnClaim, "%s is in conflict though nobody objected to its claim: %s", name, how)
+		h.conflict = true // told once
+	}
+}
+
+func (w *watch) listed(n *watched, status []byte) {
+	rows, err := netbios.ParseStatus(status)
+	if err != nil {
+		return
+	}
+	for _, row := range rows {
+		h := n.holding(row.Name)
+		if state := row.Flags &^ netbios.FlagGroup; state == netbios.FlagDuplicate || state == netbios.FlagDuplicateDeregist {
+			w.inConflict(n, row.Name, "ADAPTER STATUS lists it so")
+		}
+		if !h.registered {
+			w.violate(DeleteFrees, "ADAPTER STATUS lists %s, which is free here", row.Name)
+		}
+	}
+}
+
+// receivedDatagram expects the error that a direct datagram gets when its name is not here.
+func (w *watch) receivedDatagram(n *watched, d stack.Datagram) {
+	m, err := nbt.ParseDatagram(d.Payload)
+	if err != nil || m.Type != nbt.DgmUnique || d.Broadcast || m.Flags&(nbt.DgmFirst|nbt.DgmMore) != nbt.DgmFirst {
+		return
+	}
+	h := n.holding(m.DestName)
+	absent := !h.registered && !h.claiming || m.DestScope != ""
+	answered := len(w.effects(stack.DatagramPort)) > 0
+	switch {
+	case absent && !answered:
+		invariant := DatagramErrors
+		if m.DestScope == "" && slices.ContainsFunc(n.releases, func(r *releasing) bool { return r.name == h.name }) {
+			invariant = DeleteFrees
+		}
+		w.violate(invariant, "a datagram for %s, which is not here, was not answered with an error", h.name)
+	case !absent && answered:
+		w.violate(DatagramErrors, "a datagram for %s, which is here, was answered with an error", h.name)
+	}
+}
+
+func (w *watch) sentDatagramError() {
+	if d, ok := w.causeOf().(stack.Datagram); !ok || d.Broadcast {
+		w.violate(DatagramErrors, "a datagram error that answers no datagram sent to this node")
+	}
+}
+
+func (w *watch) taken(n *watched, r stack.RefTaken) {
+	h := n.holding(r.Name)
+	h.hasLedger = true
+	h.ledger++
+	h.noted = append(h.noted, r.Ref)
+	w.checkCount(h, r.Count)
+}
+
+func (w *watch) dropped(n *watched, r stack.RefDropped) {
+	h := n.holding(r.Name)
+	i := slices.Index(h.noted, r.Ref)
+	if i < 0 {
+		w.violate(Ledger, "%s: reference %d is given back, which nobody holds", r.Name, r.Ref)
+		return
+	}
+	h.noted = slices.Delete(h.noted, i, i+1)
+	h.ledger--
+	w.checkCount(h, r.Count)
+}
+
+func (w *watch) checkCount(h *holding, count int) {
+	if count != len(h.noted) {
+		w.violate(Ledger, "%s: the ledger counts %d references and lists %d", h.name, count, len(h.noted))
+	}
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/output"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/sim"
+	"github.com/nbtlab/nbtlab/harness/trace"
+	"github.com/nbtlab/nbtlab/scenarios"
+)
+
+// maxScenario bounds what is read of a scenario file, in bytes: one more than its parser takes, so that it can say so.
+const maxScenario = 1<<20 + 1
+
+// load finds a scenario by its shipped name, or reads it from a file.
+func (a *app) load(nameOrPath string) (*scenario.Scenario, error) {
+	if !strings.ContainsAny(nameOrPath, `/\`) && !strings.HasSuffix(nameOrPath, scenarios.Extension) && nameOrPath != "-" {
+		return harness.FindShipped(nameOrPath)
+	}
+	src, err := a.readScenario(nameOrPath)
+	if err != nil {
+		return nil, err
+	}
+	return harness.Load(nameOrPath, src)
+}
+
+// readScenario reads a scenario file, "-" for standard input. What is not a regular file may never end, and is refused.
+func (a *app) readScenario(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(io.LimitReader(a.stdin, maxScenario))
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cannot read %s: it is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxScenario))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
+	}
+	return src, nil
+}
+
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// caseIndex finds a case by its title or slug. Without one the scenario must have only one.
+func caseIndex(s *scenario.Scenario, title string) (int, error) {
+	var titles []string
+	for i, c := range s.Cases {
+		if title != "" && (c.Title == title || c.Slug == title) || title == "" && len(s.Cases) == 1 {
+			return i, nil
+		}
+		titles = append(titles, c.Slug)
+	}
+	if title == "" {
+		return 0, fmt.Errorf("%s has %d cases: choose one with --case (%s)", s.Name, len(titles), strings.Join(titles, ", "))
+	}
+	return 0, fmt.Errorf("%s has no case %q (it has %s)", s.Name, title, strings.Join(titles, ", "))
+}
+
+// bind replaces names, as NAME=NAME from the command line.
+func bind(s *scenario.Scenario, bindings []string) (*scenario.Scenario, error) {
+	for _, b := range bindings {
+		from, to, ok := strings.Cut(b, "=")
+		if !ok {
+			return nil, fmt.Errorf("--bind %s: want NAME=NAME, such as CHAT='NBTLAB<1d>'", b)
+		}
+		f, err := netbios.ParseName(from)
+		if err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", b, err)
+		}
+		t, err := netbios.ParseName(to)
+		if err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", b, err)
+		}
+		if s, err = s.Bind(f, t); err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", b, err)
+		}
+	}
+	return s, nil
+}
+
+// conditions are the flags of a run that is not the recorded one.
+type conditions struct {
+	seed                         uint64
+	lose, double, delay, reorder float64
+}
+
+func (c *conditions) flags(cmd *cobra.Command) {
+	cmd.Flags().Uint64Var(&c.seed, "seed", harness.DefaultSeed, "seed of the transaction identifiers and of the network's whims")
+	cmd.Flags().Float64Var(&c.lose, "lose", 0, "percentage of frames that the network loses")
+	cmd.Flags().Float64Var(&c.double, "double", 0, "percentage of frames that it delivers twice")
+	cmd.Flags().Float64Var(&c.delay, "delay", 0, "percentage of frames that it delays by "+sim.DelayBy.String())
+	cmd.Flags().Float64Var(&c.reorder, "reorder", 0, "percentage of frames that it delivers behind the next one")
+}
+
+func (c *conditions) options() (harness.Options, error) {
+	o := harness.Options{Seed: c.seed}
+	for _, x := range []struct {
+		name    string
+		percent float64
+		odds    *int
+	}{
+		{"lose", c.lose, &o.Odds.Lose}, {"double", c.double, &o.Odds.Double},
+		{"delay", c.delay, &o.Odds.Delay}, {"reorder", c.reorder, &o.Odds.Reorder},
+	} {
+		if !(x.percent >= 0 && x.percent <= 100) { // NaN is neither
+			return o, fmt.Errorf("--%s %v: a percentage is from 0 to 100", x.name, x.percent)
+		}
+		*x.odds = int(x.percent*10 + 0.5)
+	}
+	if c.seed == 0 {
+		return o, errors.New("--seed 0: seeds count from 1")
+	}
+	return o, nil
+}
+
+func writeTrace(path string, t *trace.Trace) error {
+	return output.WriteFile(path, t.WriteJSON)
+}
+
+func writeCapture(path string, frames []trace.Frame) error {
+	return output.WriteFile(path, func(w io.Writer) error { return capture.Write(w, frames) })
+}
+
+// artifacts leaves what a failed run can be studied with in the folder that $NBTLAB_ARTIFACTS names, if it names one.
+func artifacts(r harness.Result, text string) error {
+	dir := os.Getenv("NBTLAB_ARTIFACTS")
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("cannot write artifacts to %s: %w", dir, plain(err))
+	}
+	base := filepath.Join(dir, strings.Map(fileSafe, harness.Path(r.Scenario, r.Case)+"."+r.Model))
+	return errors.Join(
+		writeCapture(base+".pcap", r.Frames),
+		writeTrace(base+".trace.jsonl", r.Trace),
+		output.WriteFile(base+".txt", func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return err
+		}),
+	)
+}
+
+func fileSafe(r rune) rune {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+		return r
+	}
+	return '_'
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+// Command nbtlab reproduces bugs of NetBIOS-over-TCP/IP stacks from scripts, and checks the runs against recorded captures.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/nbtlab/nbtlab/harness/report"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+)
+
+// The exit statuses: what a CI job and git bisect run make their decisions from.
+const (
+	exitAsExpected  = 0
+	exitNot         = 1
+	exitUsage       = 2 // wrong usage, or input that cannot be read
+	exitCannotJudge = 125
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// app is what every command shares.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	colour         bool
+	json           bool
+	bisect         bool
+	status         int // what the command found
+}
+
+// run carries out a command line and returns the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		a.explain(err)
+		a.status = exitUsage
+	}
+	if a.bisect && a.status == exitUsage {
+		return exitCannotJudge // git bisect run takes 2 as bad
+	}
+	return a.status
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// explain prints an error on one line; a scenario's with the place shown below it.
+func (a *app) explain(err error) {
+	p := report.NewPrinter(a.stderr, false)
+	var at *scenario.Error
+	if errors.As(err, &at) {
+		p.Printf("nbtlab: %s\n", at.Detail())
+		return
+	}
+	p.Printf("nbtlab: %s\n", strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; ")))
+}
+
+func (a *app) printer() *report.Printer { return report.NewPrinter(a.stdout, a.colour) }
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nbtlab",
+		Short: "Reproduce bugs of NetBIOS-over-TCP/IP stacks, and keep fixed ones fixed",
+		Long: `nbtlab reproduces bugs of NetBIOS-over-TCP/IP (NBT, RFC 1001/1002) stacks from scripts that read like the
+steps-to-reproduce section of a bug report. Each script runs on a model with the bug and on one without; the traffic of both
+is checked against recorded captures.
+
+Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input, 125 cannot judge.`,
+		Example: `  nbtlab verify                          # every bug, both models, all controls
+  nbtlab run q124565 --model buggy       # watch one bug happen, and see who holds which reference
+  nbtlab compare fixed buggy q124565     # both models side by side`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
+	})
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
+	root.AddCommand(a.verifyCommand(), a.runCommand(), a.compareCommand(), a.checkCommand(), a.recordCommand(),
+		a.bugsCommand(), a.fmtCommand())
+	return root
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/report"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+)
+
+// selection is which run of which scenario a command is about.
+type selection struct {
+	title    string
+	model    string
+	bindings []string
+	conditions
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.title, "case", "", "the case to run, by its title or its folder's name")
+	cmd.Flags().StringArrayVar(&s.bindings, "bind", nil, "replace a name of the scenario, such as CHAT='NBTLAB<1d>'")
+	s.conditions.flags(cmd)
+}
+
+func (s *selection) modelFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.model, "model", "fixed", "fixed, buggy (the scenario's own bug), or faults such as Q124565:count=once,MS00-047")
+}
+
+// scenarioCase loads the scenario that is meant, and finds the case.
+func (s *selection) scenarioCase(a *app, nameOrPath string) (*scenario.Scenario, *scenario.Case, error) {
+	sc, err := a.load(nameOrPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	if sc, err = bind(sc, s.bindings); err != nil {
+		return nil, nil, err
+	}
+	i, err := caseIndex(sc, s.title)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sc, &sc.Cases[i], nil
+}
+
+func (s *selection) perform(sc *scenario.Scenario, c *scenario.Case, model string) (harness.Result, error) {
+	set, err := harness.Model(sc, model)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	o, err := s.options()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	return harness.Run(sc, c, set, o), nil
+}
+
+// repeat is the command that repeats a run.
+func (s *selection) repeat(nameOrPath, model string) string {
+	args := []string{"nbtlab run", quote(nameOrPath), "--model", quote(model)}
+	if s.title != "" {
+		args = append(args, "--case", quote(s.title))
+	}
+	for _, b := range s.bindings {
+		args = append(args, "--bind", quote(b))
+	}
+	if s.seed != harness.DefaultSeed {
+		args = append(args, fmt.Sprintf("--seed %d", s.seed))
+	}
+	for _, x := range []struct {
+		name    string
+		percent float64
+	}{{"lose", s.lose}, {"double", s.double}, {"delay", s.delay}, {"reorder", s.reorder}} {
+		if x.percent > 0 {
+			args = append(args, fmt.Sprintf("--%s %v", x.name, x.percent))
+		}
+	}
+	return strings.Join(args, " ")
+}
+
+// quote writes a word as a shell reads it back.
+func quote(s string) string {
+	plainWord := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_./:,=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plainWord(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var sel selection
+	var pcapPath, tracePath string
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a scenario on one model and judge it as a correct stack",
+		Long: `Run performs a scenario (a shipped name, or the path of a file) on one model, and judges it by what a correct stack does:
+0 when every expectation is met, 1 when one is not, 125 when the run says nothing. On a failure it prints each expectation with
+what there was instead, who holds which reference, and the command that repeats the run.`,
+		Example: `  nbtlab run q124565 --model buggy
+  nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
+  nbtlab run q124565-controls --case broadcast-datagrams --model Q124565
+  nbtlab run ./mine.scenario --lose 5 --seed 7`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sc, c, err := sel.scenarioCase(a, args[0])
+			if err != nil {
+				return err
+			}
+			r, err := sel.perform(sc, c, sel.model)
+			if err != nil {
+				return err
+			}
+			if pcapPath != "" {
+				if err := writeCapture(pcapPath, r.Frames); err != nil {
+					return err
+				}
+			}
+			if tracePath != "" {
+				if err := writeTrace(tracePath, r.Trace); err != nil {
+					return err
+				}
+			}
+			a.status = runStatus(r.Report.Verdict())
+			return a.printRun(r, sel.repeat(args[0], sel.model))
+		},
+	}
+	sel.flags(cmd)
+	sel.modelFlag(cmd)
+	cmd.Flags().StringVar(&pcapPath, "pcap", "", "write the traffic to this file")
+	cmd.Flags().StringVar(&tracePath, "trace", "", "write the record of the run to this file, as JSON Lines")
+	return cmd
+}
+
+func runStatus(v check.Verdict) int {
+	switch v {
+	case check.Pass:
+		return exitAsExpected
+	case check.CannotJudge:
+		return exitCannotJudge
+	case check.Fail:
+	}
+	return exitNot
+}
+
+func (a *app) printRun(r harness.Result, repeat string) error {
+	if r.Report.Verdict() != check.Pass {
+		var text bytes.Buffer
+		report.RunText(report.NewPrinter(&text, false), r, repeat)
+		if err := artifacts(r, text.String()); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return report.RunJSON(a.stdout, r)
+	}
+	p := a.printer()
+	report.RunText(p, r, repeat)
+	return p.Err()
+}
+
+func (a *app) compareCommand() *cobra.Command {
+	var sel selection
+	cmd := &cobra.Command{
+		Use:   "compare MODEL MODEL SCENARIO",
+		Short: "Run a scenario on two models and print the runs side by side",
+		Long: `Compare performs a scenario on two models and prints, step by step, what the calls returned, what references the nodes
+hold, and what was sent. 0 when the two are the same, 1 when they differ.`,
+		Example: `  nbtlab compare fixed buggy q124565
+  nbtlab compare Q124565 Q124565:window=always q124565-running`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sc, c, err := sel.scenarioCase(a, args[2])
+			if err != nil {
+				return err
+			}
+			left, err := sel.perform(sc, c, args[0])
+			if err != nil {
+				return err
+			}
+			right, err := sel.perform(sc, c, args[1])
+			if err != nil {
+				return err
+			}
+			if !report.Same(left, right) {
+				a.status = exitNot
+			}
+			if a.json {
+				return report.ComparisonJSON(a.stdout, left, right)
+			}
+			p := a.printer()
+			report.ComparisonText(p, left, right)
+			return p.Err()
+		},
+	}
+	sel.flags(cmd)
+	return cmd
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var sel selection
+	var against string
+	cmd := &cobra.Command{
+		Use:   "check SCENARIO --against FILE",
+		Short: "Compare a run of a scenario with a recorded capture",
+		Long: `Check performs a scenario on a model and compares its traffic with a capture of such a run, by meaning. 0 when they
+match, 1 when they differ, 125 when the capture is cut, 2 when it is not a capture.
+
+Not compared: ` + check.Ignored + `.`,
+		Example: `  nbtlab check q124565 --against pcaps/q124565/fixed.pcap
+  nbtlab check q124565 --model buggy --against pcaps/q124565/Q124565.pcap`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sc, c, err := sel.scenarioCase(a, args[0])
+			if err != nil {
+				return err
+			}
+			recorded, err := capture.ReadFile(against)
+			if err != nil {
+				return err
+			}
+			r, err := sel.perform(sc, c, sel.model)
+			if err != nil {
+				return err
+			}
+			return a.printCheck(r, recorded, against)
+		},
+	}
+	sel.flags(cmd)
+	sel.modelFlag(cmd)
+	cmd.Flags().StringVar(&against, "against", "", "the capture to compare with")
+	if err := cmd.MarkFlagRequired("against"); err != nil {
+		panic(err)
+	}
+	return cmd
+}
+
+func (a *app) printCheck(r harness.Result, recorded capture.Capture, against string) error {
+	differences := check.Compare(r.Frames, recorded.Frames)
+	state := check.CaptureMatches
+	switch {
+	case recorded.Cut != nil:
+		state, a.status = check.CaptureUnusable, exitCannotJudge
+	case len(differences) > 0:
+		state, a.status = check.CaptureDiffers, exitNot
+	}
+	if a.json {
+		return report.CheckJSON(a.stdout, r, recorded, differences, state)
+	}
+	p := a.printer()
+	report.CheckText(p, r, recorded, differences, state, against)
+	return p.Err()
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+package nbt_test
+
+import (
+	"encoding"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/fixtures"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+)
+
+// The codec's share of a simulated run's time is mostly its allocations.
+var _ = Describe("Allocations", func() {
+	count := func(f func()) float64 {
+		if raceEnabled {
+			return 0
+		}
+		return testing.AllocsPerRun(100, f)
+	}
+
+	for _, vector := range []string{"claim", "overwrite", "negative", "conflict", "release", "query", "answer", "wack"} {
+		It("parsing "+vector+" makes one", func() {
+			b := fixtures.Named(vector)
+			Expect(count(func() { _, _ = nbt.ParseNameMessage(b) })).To(BeNumerically("<=", 1))
+		})
+	}
+
+	It("parsing a node status response makes three: the record, the status and its names", func() {
+		b := fixtures.Named("status-full")
+		Expect(count(func() { _, _ = nbt.ParseNameMessage(b) })).To(BeNumerically("<=", 3))
+	})
+
+	It("parsing datagrams and session messages makes none", func() {
+		datagram, request := fixtures.Named("datagram"), fixtures.Named("session-request")
+		Expect(count(func() {
+			_, _ = nbt.ParseDatagram(datagram)
+			_, _ = nbt.ParseSessionMessage(request)
+			_, _ = nbt.SessionLen(request)
+		})).To(BeZero())
+	})
+
+	It("appending to a slice with room makes none", func() {
+		buffer := make([]byte, 0, 1024)
+		claim, status := messages["claim"].(nbt.NameMessage), messages["status-full"].(nbt.NameMessage)
+		redirect := messages["redirect-pointer"].(nbt.NameMessage)
+		datagram, request := messages["datagram"].(nbt.DatagramMessage), messages["session-request"].(nbt.SessionMessage)
+		Expect(count(func() {
+			_, _ = claim.AppendBinary(buffer)
+			_, _ = status.AppendBinary(buffer)
+			_, _ = redirect.AppendBinary(buffer)
+			_, _ = datagram.AppendBinary(buffer)
+			_, _ = request.AppendBinary(buffer)
+		})).To(BeZero())
+	})
+
+	It("appending to nothing makes one", func() {
+		for name, m := range messages {
+			Expect(count(func() { _, _ = encoding.BinaryAppender(m).AppendBinary(nil) })).To(BeNumerically("<=", 1), name)
+		}
+	})
+
+	It("making a claim makes one", func() {
+		var m nbt.NameMessage
+		Expect(count(func() { m = nbt.Claim(1, demo, nbt.ONTB, addr) })).To(BeNumerically("<=", 1))
+		Expect(m.ID).To(BeNumerically("<=", 1))
+	})
+
+	It("are not made by counts that nothing stands behind (bad-input 9)", func() {
+		// An error and its text are all that is made: far less than 65535 records.
+		for _, vector := range []string{"count-qdcount", "count-ancount", "count-nscount", "count-arcount"} {
+			b := fixtures.Named(vector)
+			Expect(count(func() { _, _ = nbt.ParseNameMessage(b) })).To(BeNumerically("<", 10))
+		}
+	})
+})

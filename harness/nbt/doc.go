@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+
+// Package nbt turns the messages of RFC 1002 (name, datagram and session service) into bytes and back. It holds no state
+// and decides nothing; what a message means to a node is the node's business.
+//
+// Parsing is strict. A message is taken only if every byte of it has its place in the RFC's diagrams: counts and lengths
+// agree with what is there, nothing trails, names are thirty-two letters from A to P, and a compression pointer goes back
+// to a name written out. Values that the RFC reserves or does not list (flag bits, opcodes, response codes, record types
+// and classes) are not oddities of form: they are kept as numbers. So what was parsed encodes to the same bytes again.
+//
+// The text of the RFC contradicts itself in places. Both readings are parsed; each constructor says which one it emits.
+//
+// Parsed messages point into the bytes they were parsed from (Data fields); the bytes must not change while the message
+// is in use. Names, addresses and counts are copied.
+package nbt

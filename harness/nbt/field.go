@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+
+package nbt
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Field is one field of a message, for showing messages side by side and for naming what differs between two of them.
+type Field struct {
+	Name   string // the RFC's; entries of a list are numbered from 0: NODE_NAME[0]
+	Value  string // printable
+	Offset int    // in the message, in bytes
+	Len    int    // in bytes
+}
+
+// fieldList collects fields that follow each other without a gap.
+type fieldList struct {
+	fields []Field
+	off    int
+	prefix string // put before each name
+}
+
+func (l *fieldList) add(name string, length int, value string) {
+	l.fields = append(l.fields, Field{Name: l.prefix + name, Value: value, Offset: l.off, Len: length})
+	l.off += length
+}
+
+func (l *fieldList) number(name string, length int, value uint64) {
+	l.add(name, length, strconv.FormatUint(value, 10))
+}
+
+// Fields lists the message's fields in the order of the wire. The 16 bits of R, OPCODE, NM_FLAGS and RCODE are one field,
+// "flags", with the whole word and its parts. Fields of records after the first are named RR[1].TTL and so on; addresses
+// after the first NB_ADDRESS[1].
+func (m NameMessage) Fields() []Field {
+	var l fieldList
+	l.add("NAME_TRN_ID", 2, hex(m.ID))
+	l.add("flags", 2, m.flagText())
+	answerCount := len(m.Answers)
+	if m.Uncounted {
+		answerCount = 0
+	}
+	for i, count := range [...]int{len(m.Questions), answerCount, len(m.Authority), len(m.Additional)} {
+		l.number(countFields[i], 2, uint64(count))
+	}
+	for i := range m.Questions {
+		q := &m.Questions[i]
+		if i > 0 {
+			l.prefix = fmt.Sprintf("QUESTION[%d].", i)
+		}
+		l.add("QUESTION_NAME", EncodedNameLen(q.Scope), nameText(q.Name, q.Scope))
+		l.add("QUESTION_TYPE", 2, typeText(q.Type))
+		l.add("QUESTION_CLASS", 2, classText(q.Class))
+	}
+	l.prefix = ""
+	n := 0
+	for section := answers; section <= additional; section++ {
+		records := m.section(section)
+		for i := range records {
+			if n > 0 {
+				l.prefix = fmt.Sprintf("RR[%d].", n)
+			}
+			m.listRecord(&l, &records[i])
+			n++
+		}
+	}
+	return l.fields
+}
+
+func (m *NameMessage) listRecord(l *fieldList, rr *Resource) {
+	switch {
+	case rr.Pointer != 0:
+		l.add("RR_NAME", pointerLen, fmt.Sprintf("%s (pointer to %d)", rr.nameText(), rr.Pointer))
+	case rr.Bare:
+		l.add("RR_NAME", EncodedNameLen(rr.Scope)-scopeAt, rr.nameText())
+	default:
+		l.add("RR_NAME", EncodedNameLen(rr.Scope), rr.nameText())
+	}
+	l.add("RR_TYPE", 2, typeText(rr.Type))
+	l.add("RR_CLASS", 2, classText(rr.Class))
+	l.number("TTL", 4, uint64(rr.TTL))
+	switch m.form(rr.Type) {
+	case addressForm:
+		l.number("RDLENGTH", 2, uint64(nbAddrLen*len(rr.Addrs)))
+		for i, entry := range rr.Addrs {
+			index := ""
+			if i > 0 {
+				index = fmt.Sprintf("[%d]", i)
+			}
+			l.add("NB_FLAGS"+index, 2, entry.Flags.String())
+			l.add("NB_ADDRESS"+index, ipv4Len, entry.Addr.String())
+		}
+	case statusForm:
+		var status NodeStatus
+		if rr.Status != nil {
+			status = *rr.Status
+		}
+		l.number("RDLENGTH", 2, uint64(status.encodedLen()))
+		status.list(l)
+	case wackForm:
+		l.number("RDLENGTH", 2, uint64(len(rr.Data)))
+		l.add("RDATA", len(rr.Data), requestText(rr.Data))
+	case rawForm:
+		l.number("RDLENGTH", 2, uint64(len(rr.Data)))
+		rr.listRaw(l)
+	}
+}
+
+func (rr *Resource) listRaw(l *fieldList) {
+	switch {
+	case rr.Type == TypeNS:
+		value := Printable(rr.Data)
+		if name, next, err := parseLabels(rr.Data, 0, 0, "NSD_NAME"); err == nil && next == len(rr.Data) {
+			value = name
+		}
+		l.add("NSD_NAME", len(rr.Data), value)
+	case rr.Type == TypeA && len(rr.Data) == ipv4Len:
+		l.add("NSD_IP_ADDR", ipv4Len, netip.AddrFrom4([ipv4Len]byte(rr.Data)).String())
+	case len(rr.Data) > 0:
+		l.add("RDATA", len(rr.Data), Printable(rr.Data))
+	}
+}
+
+func (s *NodeStatus) list(l *fieldList) {
+	l.number("NUM_NAMES", 1, uint64(len(s.Names)))
+	for i, row := range s.Names {
+		index := fmt.Sprintf("[%d]", i)
+		l.add("NODE_NAME"+index, len(row.Name), row.Name.String())
+		l.add("NAME_FLAGS"+index, 2, row.Flags.String())
+	}
+	st := &s.Stats
+	l.add("UNIT_ID", len(st.UnitID), fmt.Sprintf("% x", st.UnitID))
+	l.number("JUMPERS", 1, uint64(st.Jumpers))
+	l.number("TEST_RESULT", 1, uint64(st.TestResult))
+	l.number("VERSION_NUMBER", 2, uint64(st.Version))
+	l.number("PERIOD_OF_STATISTICS", 2, uint64(st.Period))
+	l.number("NUMBER_OF_CRCs", 2, uint64(st.CRCs))
+	l.number("NUMBER_ALIGNMENT_ERRORS", 2, uint64(st.AlignmentErrors))
+	l.number("NUMBER_OF_COLLISIONS", 2, uint64(st.Collisions))
+	l.number("NUMBER_SEND_ABORTS", 2, uint64(st.SendAborts))
+	l.number("NUMBER_GOOD_SENDS", 4, uint64(st.GoodSends))
+	l.number("NUMBER_GOOD_RECEIVES", 4, uint64(st.GoodReceives))
+	l.number("NUMBER_RETRANSMITS", 2, uint64(st.Retransmits))
+	l.number("NUMBER_NO_RESOURCE_CONDITIONS", 2, uint64(st.NoResources))
+	l.number("NUMBER_FREE_COMMAND_BLOCKS", 2, uint64(st.FreeCommands))
+	l.number("TOTAL_NUMBER_COMMAND_BLOCKS", 2, uint64(st.TotalCommands))
+	l.number("MAX_TOTAL_NUMBER_COMMAND_BLOCKS", 2, uint64(st.MaxTotalCommands))
+	l.number("NUMBER_PENDING_SESSIONS", 2, uint64(st.PendingSessions))
+	l.number("MAX_NUMBER_PENDING_SESSIONS", 2, uint64(st.MaxPendingSessions))
+	l.number("MAX_TOTAL_SESSIONS_POSSIBLE", 2, uint64(st.MaxSessions))
+	l.number("SESSION_DATA_PACKET_SIZE", 2, uint64(st.PacketSize))
+}
+
+// Fields lists the message's fields in the order of the wire.
+func (m DatagramMessage) Fields() []Field {
+	var l fieldList
+	l.add("MSG_TYPE", 1, fmt.Sprintf("0x%02x %v", uint8(m.Type), m.Type))
+	l.add("FLAGS", 1, m.Flags.String())
+	l.add("DGM_ID", 2, hex(m.ID))
+	l.add("SOURCE_IP", ipv4Len, m.Source.Addr().String())
+	l.number("SOURCE_PORT", 2, uint64(m.Source.Port()))
+	switch m.Type {
+	case DgmError:
+		l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, dgmErrorText(m.ErrorCode)))
+		return l.fields
+	case DgmQuery, DgmPositive, DgmNegative:
+		l.add("DESTINATION_NAME", EncodedNameLen(m.DestScope), nameText(m.DestName, m.DestScope))
+		return l.fields
+	case DgmUnique, DgmGroup, DgmBroadcast:
+	}
+	length := len(m.Data)
+	if m.HasNames() {
+		length += EncodedNameLen(m.SourceScope) + EncodedNameLen(m.DestScope)
+	}
+	l.number("DGM_LENGTH", 2, uint64(length))
+	l.number("PACKET_OFFSET", 2, uint64(m.Offset))
+	if m.HasNames() {
+		l.add("SOURCE_NAME", EncodedNameLen(m.SourceScope), nameText(m.SourceName, m.SourceScope))
+		l.add("DESTINATION_NAME", EncodedNameLen(m.DestScope), nameText(m.DestName, m.DestScope))
+	}
+	if len(m.Data) > 0 {
+		l.add("USER_DATA", len(m.Data), Printable(m.Data))
+	}
+	return l.fields
+}
+
+// Fields lists the message's fields in the order of the wire.
+func (m SessionMessage) Fields() []Field {
+	var l fieldList
+	l.add("TYPE", 1, fmt.Sprintf("0x%02x %v", uint8(m.Type), m.Type))
+	length := 0
+	switch m.Type {
+	case SsnMessage:
+		length = len(m.Data)
+	case SsnRequest:
+		length = EncodedNameLen(m.CalledScope) + EncodedNameLen(m.CallingScope)
+	case SsnNegative:
+		length = 1
+	case SsnRetarget:
+		length = retargetLen
+	case SsnPositive, SsnKeepAlive:
+	}
+	l.add("FLAGS", 1, fmt.Sprintf("0x%02x", length>>16&lengthBit))
+	l.number("LENGTH", 2, uint64(length))
+	switch m.Type {
+	case SsnMessage:
+		if len(m.Data) > 0 {
+			l.add("USER_DATA", len(m.Data), Printable(m.Data))
+		}
+	case SsnRequest:
+		l.add("CALLED_NAME", EncodedNameLen(m.CalledScope), nameText(m.Called, m.CalledScope))
+		l.add("CALLING_NAME", EncodedNameLen(m.CallingScope), nameText(m.Calling, m.CallingScope))
+	case SsnNegative:
+		l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, ssnErrorText(m.ErrorCode)))
+	case SsnRetarget:
+		l.add("RETARGET_IP_ADDRESS", ipv4Len, m.Retarget.Addr().String())
+		l.number("PORT", 2, uint64(m.Retarget.Port()))
+	case SsnPositive, SsnKeepAlive:
+	}
+	return l.fields
+}
+
+func hex(v uint16) string { return fmt.Sprintf("0x%04x", v) }
+
+func (m *NameMessage) flagText() string {
+	direction := "request"
+	if m.Response {
+		direction = "response"
+	}
+	words := []string{hex(m.FlagWord()), m.Opcode.String(), direction}
+	if s := m.Flags.String(); s != "" {
+		words = append(words, s)
+	}
+	if m.Response || m.RCode != RCodeOK {
+		words = append(words, m.RCode.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func typeText(t uint16) string {
+	switch t {
+	case TypeA:
+		return "A"
+	case TypeNS:
+		return "NS"
+	case TypeNULL:
+		return "NULL"
+	case TypeNB:
+		return "NB"
+	case TypeNBSTAT:
+		return "NBSTAT"
+	}
+	return hex(t)
+}
+
+func classText(c uint16) string {
+	if c == ClassIN {
+		return "IN"
+	}
+	return hex(c)
+}
+
+func (rr *Resource) nameText() string {
+	switch {
+	case !rr.Bare:
+		return nameText(rr.Name, rr.Scope)
+	case rr.Scope == "":
+		return "(null name)"
+	}
+	return rr.Scope
+}
+
+// requestText shows a WACK's data, the OPCODE and NM_FLAGS of the request.
+func requestText(data []byte) string {
+	if len(data) != wackDataLen {
+		return Printable(data)
+	}
+	word := binary.BigEndian.Uint16(data)
+	request := NameMessage{
+		Response: word&responseBit != 0, Opcode: Opcode(word >> opcodeShift & maxOpcode),
+		Flags: NMFlags(word) & AllFlags, RCode: RCode(word & maxRCode),
+	}
+	return request.flagText()
+}

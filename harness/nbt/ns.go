@@ -1,0 +1,719 @@
+// SPDX-License-Identifier: MIT
+
+package nbt
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/nbtlab/nbtlab/harness/netbios"
+)
+
+// Opcode is the operation that a name service message is about (RFC 1002 section 4.2.1.1).
+type Opcode uint8
+
+// The opcodes. OpRefresh is the table's refresh, which Windows and this package's [Refresh] send; OpRefreshAlt is that of
+// the diagram in section 4.2.4. OpMultihomed is Microsoft's.
+const (
+	OpQuery        Opcode = 0
+	OpRegistration Opcode = 5
+	OpRelease      Opcode = 6
+	OpWACK         Opcode = 7
+	OpRefresh      Opcode = 8
+	OpRefreshAlt   Opcode = 9
+	OpMultihomed   Opcode = 15
+)
+
+// RCode is the result that a response carries (RFC 1002 sections 4.2.6, 4.2.11 and 4.2.14).
+type RCode uint8
+
+// The response codes.
+const (
+	RCodeOK RCode = 0
+	FmtErr  RCode = 1 // the request was malformed
+	SrvErr  RCode = 2 // the name server cannot process the name
+	NamErr  RCode = 3 // the name does not exist
+	ImpErr  RCode = 4 // unsupported request
+	RfsErr  RCode = 5 // refused for reasons of policy
+	ActErr  RCode = 6 // another node owns the name
+	CftErr  RCode = 7 // more than one node owns the unique name
+)
+
+// NMFlags are the flag bits of a name service message, where they lie in the 16-bit word that they share with R, OPCODE
+// and RCODE.
+type NMFlags uint16
+
+// The flags.
+const (
+	FlagAA   NMFlags = 0x0400 // authoritative answer
+	FlagTC   NMFlags = 0x0200 // truncated
+	FlagRD   NMFlags = 0x0100 // recursion desired
+	FlagRA   NMFlags = 0x0080 // recursion available
+	ZeroBits NMFlags = 0x0060 // must be zero; kept so that what was parsed encodes to the same bytes
+	FlagB    NMFlags = 0x0010 // broadcast
+
+	AllFlags = FlagAA | FlagTC | FlagRD | FlagRA | ZeroBits | FlagB
+)
+
+// The other parts of the 16-bit word.
+const (
+	responseBit = 0x8000
+	opcodeShift = 11
+	maxOpcode   = 0xf
+	maxRCode    = 0xf
+	maxUint16   = 0xffff
+)
+
+// Types and class of questions and records (RFC 1002 section 4.2.1.3).
+const (
+	TypeA      = 0x0001
+	TypeNS     = 0x0002
+	TypeNULL   = 0x000a
+	TypeNB     = 0x0020
+	TypeNBSTAT = 0x0021
+
+	ClassIN = 0x0001
+)
+
+// NameMessage is a message of the name service (RFC 1002 section 4.2).
+type NameMessage struct {
+	ID         uint16 // NAME_TRN_ID
+	Flags      NMFlags
+	Response   bool // R
+	Opcode     Opcode
+	RCode      RCode
+	Questions  []Question
+	Answers    []Resource
+	Authority  []Resource
+	Additional []Resource
+
+	// Uncounted says that ANCOUNT is 0 although Answers holds one record: so the diagram of the negative name query
+	// response has it (section 4.2.14). Such messages are parsed; this package's [NegativeAnswer] counts its record.
+	Uncounted bool
+}
+
+// Question is an entry of the question section.
+type Question struct {
+	Name  netbios.Name
+	Scope string // see [AppendName]
+	Type  uint16
+	Class uint16
+}
+
+// Resource is a resource record. Which of Addrs, Status and Data holds its RDATA depends on its type; the other two are
+// empty.
+type Resource struct {
+	Name  netbios.Name
+	Scope string // see [AppendName]
+
+	// Pointer is the offset, from the start of the message, of the name that RR_NAME points to, such as [QuestionName];
+	// 0 when RR_NAME is written out. Name and Scope are the name's in either case.
+	Pointer uint16
+
+	// Bare says that RR_NAME is no NetBIOS name but the labels of Scope alone: the domains of a redirect (section
+	// 4.2.15) or, without a scope, the null name of a WACK (section 4.2.16).
+	Bare bool
+
+	Type   uint16
+	Class  uint16
+	TTL    uint32      // in seconds; in claims 0 means for ever
+	Addrs  []NBAddr    // type NB, but for a WACK
+	Status *NodeStatus // type NBSTAT
+	Data   []byte      // any other type, and a WACK's of type NB as its diagram has it
+}
+
+// QuestionName is the offset of the first question's name, where the records of requests point.
+const QuestionName = headerLen
+
+// NBFlags are the flags of an owner's address (RFC 1002 section 4.2.1.3). The bits without a name here are reserved.
+type NBFlags uint16
+
+// The flags, and the values of the owner's node type. RFC 1002 reserves 11, which is Microsoft's H node.
+const (
+	NBGroup NBFlags = 0x8000 // a group name
+	NBONT   NBFlags = 0x6000 // owner node type
+	ONTB    NBFlags = 0x0000
+	ONTP    NBFlags = 0x2000
+	ONTM    NBFlags = 0x4000
+	ONTH    NBFlags = 0x6000
+)
+
+// NBAddr is an owner of a name: an entry of a record of type NB.
+type NBAddr struct {
+	Flags NBFlags
+	Addr  netip.Addr // IPv4
+}
+
+var _ encoding.BinaryAppender = NameMessage{}
+
+// Lengths in bytes.
+const (
+	headerLen        = 12
+	recordFixedLen   = 10 // RR_TYPE, RR_CLASS, TTL and RDLENGTH
+	questionFixedLen = 4  // QUESTION_TYPE and QUESTION_CLASS
+	nbAddrLen        = 6  // NB_FLAGS and NB_ADDRESS
+	wackDataLen      = 2  // the request's OPCODE and NM_FLAGS
+	ipv4Len          = 4
+
+	// The least that an entry of a section takes: what bounds how many entries some bytes can hold.
+	minQuestionLen = unscopedLen + questionFixedLen
+	minRecordLen   = 1 + recordFixedLen // a null name
+)
+
+var (
+	headerFields   = fixed{{"NAME_TRN_ID", 2}, {"flags", 2}, {"QDCOUNT", 2}, {"ANCOUNT", 2}, {"NSCOUNT", 2}, {"ARCOUNT", 2}}
+	questionFields = fixed{{"QUESTION_TYPE", 2}, {"QUESTION_CLASS", 2}}
+	recordFields   = fixed{{"RR_TYPE", 2}, {"RR_CLASS", 2}, {"TTL", 4}, {"RDLENGTH", 2}}
+)
+
+// FlagWord returns the 16 bits that follow NAME_TRN_ID: R, OPCODE, NM_FLAGS and RCODE. It is what a [WACK] repeats.
+func (m NameMessage) FlagWord() uint16 {
+	word := uint16(m.Opcode)<<opcodeShift | uint16(m.Flags&AllFlags) | uint16(m.RCode&maxRCode)
+	if m.Response {
+		word |= responseBit
+	}
+	return word
+}
+
+// ParseNameMessage reads a name service message, which is a whole UDP payload. The error is a [*ParseError]; with it
+// comes what was read before the place that it names.
+//
+// It allocates once for messages with at most one record that holds at most one address, and for each further list once.
+func ParseNameMessage(b []byte) (NameMessage, error) {
+	var m NameMessage
+	err := m.parse(b)
+	return m, err
+}
+
+func (m *NameMessage) parse(b []byte) error {
+	if len(b) < headerLen {
+		return headerFields.cut(0, len(b))
+	}
+	m.ID = binary.BigEndian.Uint16(b)
+	word := binary.BigEndian.Uint16(b[2:])
+	m.Response = word&responseBit != 0
+	m.Opcode = Opcode(word >> opcodeShift & maxOpcode)
+	m.Flags = NMFlags(word) & AllFlags
+	m.RCode = RCode(word & maxRCode)
+	var n counts
+	for i := range n {
+		n[i] = int(binary.BigEndian.Uint16(b[4+2*i:]))
+	}
+	if err := m.checkCounts(n, len(b)-headerLen); err != nil {
+		return err
+	}
+	if m.mayLeaveUncounted() && n == (counts{}) {
+		m.Uncounted = true
+		n[answers] = 1
+	}
+
+	var single []NBAddr // memory for the address of a single record
+	if n.records() == 1 && n[questions] <= 1 {
+		s := new(space)
+		if n[questions] == 1 {
+			m.Questions = s.question[:]
+		}
+		m.divide(s.record[:], n)
+		single = s.addr[:1:1]
+	} else {
+		if n[questions] > 0 {
+			m.Questions = make([]Question, n[questions])
+		}
+		m.divide(make([]Resource, n.records()), n)
+	}
+
+	off := headerLen
+	var err error
+	for i := range m.Questions {
+		if off, err = m.Questions[i].parse(b, off); err != nil {
+			return m.upTo(questions, i, err)
+		}
+	}
+	for section := answers; section <= additional; section++ {
+		for i := range m.section(section) {
+			rr := &m.section(section)[i]
+			if off, err = m.parseResource(b, off, rr, single); err != nil {
+				return m.upTo(section, i+1, err)
+			}
+		}
+	}
+	if off != len(b) {
+		return &ParseError{Field: "end", Offset: off, Err: fmt.Errorf("%w: %d", ErrTrailing, len(b)-off)}
+	}
+	return nil
+}
+
+// space is the memory of a message of the usual shape, in one piece.
+type space struct {
+	record   [1]Resource
+	question [1]Question
+	addr     [1]NBAddr
+}
+
+// counts are QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT.
+type counts [4]int
+
+const (
+	questions = iota
+	answers
+	authority
+	additional
+)
+
+var countFields = [...]string{"QDCOUNT", "ANCOUNT", "NSCOUNT", "ARCOUNT"}
+
+func (n counts) records() int { return n[answers] + n[authority] + n[additional] }
+
+// checkCounts refuses counts that the rest of the message has no room for, before anything is allocated by them, and
+// those of messages that lack the part they are about.
+func (m *NameMessage) checkCounts(n counts, room int) error {
+	for i, count := range n {
+		least := minRecordLen
+		if i == questions {
+			least = minQuestionLen
+		}
+		if room -= count * least; room < 0 { // at most 65535*38: no overflow
+			return countError(i, fmt.Errorf("%w: %d entries", ErrTruncated, count))
+		}
+	}
+	switch {
+	case !m.Response && n[questions] == 0:
+		return countError(questions, fmt.Errorf("%w: a request asks about a name", ErrCount))
+	case !m.Response && m.Opcode.claims() && n[additional] == 0:
+		return countError(additional, fmt.Errorf("%w: a %v request says who asks", ErrCount, m.Opcode))
+	case m.Response && n.records() == 0 && !m.mayLeaveUncounted():
+		return countError(answers, fmt.Errorf("%w: a response has a record", ErrCount))
+	}
+	return nil
+}
+
+func countError(section int, cause error) error {
+	return &ParseError{Field: countFields[section], Offset: 4 + 2*section, Err: cause}
+}
+
+// claims reports whether a request with this opcode carries its sender's name and address in a record.
+func (o Opcode) claims() bool {
+	switch o {
+	case OpRegistration, OpRelease, OpRefresh, OpRefreshAlt, OpMultihomed:
+		return true
+	}
+	return false
+}
+
+// mayLeaveUncounted reports whether this is a negative name query response, see [NameMessage].Uncounted.
+func (m *NameMessage) mayLeaveUncounted() bool {
+	return m.Response && m.Opcode == OpQuery && m.RCode != RCodeOK
+}
+
+// divide hands out records to the three sections. Appending to one of them later does not run into the next.
+func (m *NameMessage) divide(records []Resource, n counts) {
+	for section := answers; section <= additional; section++ {
+		if count := n[section]; count > 0 {
+			m.setSection(section, records[:count:count])
+			records = records[count:]
+		}
+	}
+}
+
+func (m *NameMessage) section(i int) []Resource {
+	switch i {
+	case answers:
+		return m.Answers
+	case authority:
+		return m.Authority
+	}
+	return m.Additional
+}
+
+func (m *NameMessage) setSection(i int, records []Resource) {
+	switch i {
+	case answers:
+		m.Answers = records
+	case authority:
+		m.Authority = records
+	default:
+		m.Additional = records
+	}
+}
+
+// upTo cuts the message behind the first n entries of a section: what follows was not read.
+func (m *NameMessage) upTo(section, n int, err error) error {
+	if section == questions {
+		m.Questions = m.Questions[:n]
+		m.Answers, m.Authority, m.Additional = nil, nil, nil
+		return err
+	}
+	m.setSection(section, m.section(section)[:n])
+	for later := section + 1; later <= additional; later++ {
+		m.setSection(later, nil)
+	}
+	return err
+}
+
+func (q *Question) parse(b []byte, off int) (next int, err error) {
+	if q.Scope, off, err = parseName(b, off, "QUESTION_NAME", &q.Name); err != nil {
+		return off, err
+	}
+	if len(b)-off < questionFixedLen {
+		return off, questionFields.cut(off, len(b)-off)
+	}
+	q.Type = binary.BigEndian.Uint16(b[off:])
+	q.Class = binary.BigEndian.Uint16(b[off+2:])
+	return off + questionFixedLen, nil
+}
+
+// parseResource reads the record at off. If there is just one address, it goes into single, unless that is nil.
+func (m *NameMessage) parseResource(b []byte, off int, rr *Resource, single []NBAddr) (next int, err error) {
+	if off, err = m.parseResourceName(b, off, rr); err != nil {
+		return off, err
+	}
+	if len(b)-off < recordFixedLen {
+		return off, recordFields.cut(off, len(b)-off)
+	}
+	rr.Type = binary.BigEndian.Uint16(b[off:])
+	rr.Class = binary.BigEndian.Uint16(b[off+2:])
+	rr.TTL = binary.BigEndian.Uint32(b[off+4:])
+	length := int(binary.BigEndian.Uint16(b[off+8:]))
+	lengthAt := off + 8
+	off += recordFixedLen
+	// What can be read is bounded by the message, what may be read by RDLENGTH.
+	data := b[off:min(off+length, len(b))]
+	if len(data) < length {
+		err = &ParseError{
+			Field: "RDLENGTH", Offset: lengthAt,
+			Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, length, len(data)),
+		}
+	}
+	switch m.form(rr.Type) {
+	case addressForm:
+		if err == nil && (length == 0 || length%nbAddrLen != 0) {
+			err = lengthError(lengthAt, length, "6 for each address")
+		}
+		rr.parseAddrs(data, single)
+	case statusForm:
+		rr.Status = new(NodeStatus)
+		if fault := rr.Status.parse(data, off); err == nil {
+			err = fault
+		}
+	case wackForm:
+		if err == nil && length != wackDataLen {
+			err = lengthError(lengthAt, length, "2 in a WACK")
+		}
+		rr.Data = clip(data)
+	case rawForm:
+		if err == nil && rr.Type == TypeA && length != ipv4Len {
+			err = lengthError(lengthAt, length, "4 in a record of type A")
+		}
+		rr.Data = clip(data)
+	}
+	return off + length, err
+}
+
+func lengthError(off, got int, want string) error {
+	return &ParseError{Field: "RDLENGTH", Offset: off, Err: fmt.Errorf("%w: %d, want %s", ErrLength, got, want)}
+}
+
+// form is what a record's RDATA looks like.
+type form uint8
+
+const (
+	rawForm form = iota
+	addressForm
+	statusForm
+	wackForm
+)
+
+// form tells the RDATA of a type in this message. A WACK has its own, whether its type is NULL by the table of section
+// 4.2.1.3 (0x000A, which this package sends) or by the diagram of section 4.2.16 (0x0020, elsewhere NB).
+func (m *NameMessage) form(rrType uint16) form {
+	switch {
+	case m.Response && m.Opcode == OpWACK:
+		return wackForm
+	case rrType == TypeNB:
+		return addressForm
+	case rrType == TypeNBSTAT:
+		return statusForm
+	}
+	return rawForm
+}
+
+// parseAddrs reads the whole addresses in data; RDLENGTH, not NB's own count, says how many there are, so that their
+// number is bounded by the bytes of the message.
+func (rr *Resource) parseAddrs(data []byte, single []NBAddr) {
+	n := len(data) / nbAddrLen
+	switch {
+	case n == 0:
+		return
+	case n == len(single):
+		rr.Addrs = single
+	default:
+		rr.Addrs = make([]NBAddr, n)
+	}
+	for i := range rr.Addrs {
+		entry := data[i*nbAddrLen:]
+		rr.Addrs[i] = NBAddr{
+			Flags: NBFlags(binary.BigEndian.Uint16(entry)),
+			Addr:  netip.AddrFrom4([ipv4Len]byte(entry[2:])),
+		}
+	}
+}
+
+// clip bounds a part of a message so that appending to it does not change what follows.
+func clip(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return slices.Clip(b)
+}
+
+// parseResourceName reads RR_NAME, which may be a pointer: one hop, strictly back, to a name written out. Going back
+// once, no pointer can lead into a loop, and reading a name costs no more than its 255 bytes.
+func (m *NameMessage) parseResourceName(b []byte, off int, rr *Resource) (next int, err error) {
+	if off >= len(b) || b[off]&prefixMask != pointPrefix {
+		return m.parseWrittenName(b, off, rr)
+	}
+	if len(b)-off < pointerLen {
+		return off, &ParseError{Field: "RR_NAME", Offset: off, Err: ErrTruncated}
+	}
+	target := int(binary.BigEndian.Uint16(b[off:]) & maxPointer)
+	switch {
+	case target == QuestionName && len(m.Questions) > 0:
+		rr.Name, rr.Scope = m.Questions[0].Name, m.Questions[0].Scope
+	case target >= off:
+		return off, pointerError(off, target, ErrPointerForward)
+	case target < headerLen:
+		return off, pointerError(off, target, ErrPointerTarget)
+	case b[target]&prefixMask == pointPrefix:
+		return off, pointerError(off, target, ErrPointerChain)
+	default:
+		// The name must end before the pointer to it begins.
+		if _, err := m.parseWrittenName(b[:off], target, rr); err != nil {
+			return off, pointerError(off, target, ErrPointerTarget)
+		}
+	}
+	rr.Pointer = uint16(target)
+	return off + pointerLen, nil
+}
+
+func pointerError(off, target int, cause error) error {
+	return &ParseError{Field: "RR_NAME", Offset: off, Err: fmt.Errorf("%w: to offset %d", cause, target)}
+}
+
+func (m *NameMessage) parseWrittenName(b []byte, off int, rr *Resource) (next int, err error) {
+	if off < len(b) && b[off] != lettersLen && m.mayBeBare(b[off]) {
+		rr.Bare = true
+		rr.Scope, off, err = parseLabels(b, off, off, "RR_NAME")
+		return off, err
+	}
+	rr.Scope, off, err = parseName(b, off, "RR_NAME", &rr.Name)
+	return off, err
+}
+
+// mayBeBare reports whether a record of this message may have a name with this first byte that is no NetBIOS name, see
+// [Resource].Bare.
+func (m *NameMessage) mayBeBare(first byte) bool {
+	switch {
+	case !m.Response:
+		return false
+	case m.Opcode == OpWACK:
+		return first == 0
+	}
+	return m.isRedirect()
+}
+
+func (m *NameMessage) isRedirect() bool {
+	return m.Response && m.Opcode == OpQuery && m.RCode == RCodeOK && len(m.Answers) == 0 && len(m.Authority) > 0
+}
+
+// AppendBinary appends the message's bytes to b. It allocates only if b has no room for them. The error is an
+// [*EncodeError]; b is then returned as it was.
+func (m NameMessage) AppendBinary(b []byte) ([]byte, error) {
+	switch {
+	case m.Opcode > maxOpcode:
+		return b, rangeError("OPCODE", int(m.Opcode), maxOpcode)
+	case m.RCode > maxRCode:
+		return b, rangeError("RCODE", int(m.RCode), maxRCode)
+	case m.Flags&^AllFlags != 0:
+		return b, &EncodeError{"NM_FLAGS", fmt.Errorf("%w: 0x%04x has bits outside 0x%04x", ErrRange, uint16(m.Flags), uint16(AllFlags))}
+	}
+	n := counts{len(m.Questions), len(m.Answers), len(m.Authority), len(m.Additional)}
+	if m.Uncounted {
+		if n != (counts{answers: 1}) || !m.mayLeaveUncounted() {
+			return b, &EncodeError{"ANCOUNT", fmt.Errorf("%w: only a negative name query response, of one record, leaves it uncounted", ErrCount)}
+		}
+		n[answers] = 0
+	}
+	for i, count := range n {
+		if count > maxUint16 {
+			return b, rangeError(countFields[i], count, maxUint16)
+		}
+	}
+
+	start := len(b)
+	e := slices.Grow(b, m.encodedLen())
+	e = binary.BigEndian.AppendUint16(e, m.ID)
+	e = binary.BigEndian.AppendUint16(e, m.FlagWord())
+	for _, count := range n {
+		e = binary.BigEndian.AppendUint16(e, uint16(count))
+	}
+	var err error
+	for i := range m.Questions {
+		if e, err = m.Questions[i].append(e); err != nil {
+			return b, err
+		}
+	}
+	for section := answers; section <= additional; section++ {
+		records := m.section(section)
+		for i := range records {
+			if e, err = m.appendResource(e, start, &records[i]); err != nil {
+				return b, err
+			}
+		}
+	}
+	return e, nil
+}
+
+func rangeError(field string, got, most int) error {
+	return &EncodeError{field, fmt.Errorf("%w: %d, at most %d", ErrRange, got, most)}
+}
+
+// encodedLen is the length of the encoded message, or somewhat more.
+func (m *NameMessage) encodedLen() int {
+	n := headerLen
+	for i := range m.Questions {
+		n += EncodedNameLen(m.Questions[i].Scope) + questionFixedLen
+	}
+	for section := answers; section <= additional; section++ {
+		records := m.section(section)
+		for i := range records {
+			rr := &records[i]
+			n += recordFixedLen + nbAddrLen*len(rr.Addrs) + len(rr.Data)
+			if rr.Pointer != 0 {
+				n += pointerLen
+			} else {
+				n += EncodedNameLen(rr.Scope)
+			}
+			if rr.Status != nil {
+				n += rr.Status.encodedLen()
+			}
+		}
+	}
+	return n
+}
+
+func (q *Question) append(b []byte) ([]byte, error) {
+	b, err := AppendName(b, q.Name, q.Scope)
+	if err != nil {
+		return b, &EncodeError{"QUESTION_NAME", err}
+	}
+	b = binary.BigEndian.AppendUint16(b, q.Type)
+	return binary.BigEndian.AppendUint16(b, q.Class), nil
+}
+
+func (m *NameMessage) appendResource(b []byte, start int, rr *Resource) ([]byte, error) {
+	b, err := m.appendResourceName(b, start, rr)
+	if err != nil {
+		return b, &EncodeError{"RR_NAME", err}
+	}
+	b = binary.BigEndian.AppendUint16(b, rr.Type)
+	b = binary.BigEndian.AppendUint16(b, rr.Class)
+	b = binary.BigEndian.AppendUint32(b, rr.TTL)
+	b = append(b, 0, 0) // RDLENGTH, once it is known
+	at := len(b)
+	form := m.form(rr.Type)
+	if err := rr.checkData(form); err != nil {
+		return b, &EncodeError{"RDATA", err}
+	}
+	switch form {
+	case addressForm:
+		for _, entry := range rr.Addrs {
+			if !entry.Addr.Is4() {
+				return b, &EncodeError{"NB_ADDRESS", fmt.Errorf("%w: %v", ErrNotIPv4, entry.Addr)}
+			}
+			ip := entry.Addr.As4()
+			b = binary.BigEndian.AppendUint16(b, uint16(entry.Flags))
+			b = append(b, ip[:]...)
+		}
+	case statusForm:
+		if b, err = rr.Status.append(b); err != nil {
+			return b, err
+		}
+	case wackForm, rawForm:
+		b = append(b, rr.Data...)
+	}
+	length := len(b) - at
+	if length > maxUint16 {
+		return b, rangeError("RDLENGTH", length, maxUint16)
+	}
+	binary.BigEndian.PutUint16(b[at-2:], uint16(length))
+	return b, nil
+}
+
+// checkData refuses a record that holds other data than its type has, which would be lost silently.
+func (rr *Resource) checkData(f form) error {
+	switch f {
+	case addressForm:
+		if len(rr.Addrs) == 0 || rr.Status != nil || len(rr.Data) > 0 {
+			return fmt.Errorf("%w: a record of type NB holds one address or more and nothing else", ErrLength)
+		}
+		return nil
+	case statusForm:
+		if len(rr.Addrs) > 0 || rr.Status == nil || len(rr.Data) > 0 {
+			return fmt.Errorf("%w: a record of type NBSTAT holds a status and nothing else", ErrLength)
+		}
+		return nil
+	case wackForm:
+		if len(rr.Data) != wackDataLen {
+			return fmt.Errorf("%w: %d bytes, want 2 in a WACK", ErrLength, len(rr.Data))
+		}
+	case rawForm:
+		if rr.Type == TypeA && len(rr.Data) != ipv4Len {
+			return fmt.Errorf("%w: %d bytes, want 4 in a record of type A", ErrLength, len(rr.Data))
+		}
+	}
+	if len(rr.Addrs) > 0 || rr.Status != nil {
+		return fmt.Errorf("%w: a record of type 0x%04x holds raw data and nothing else", ErrLength, rr.Type)
+	}
+	return nil
+}
+
+func (m *NameMessage) appendResourceName(b []byte, start int, rr *Resource) ([]byte, error) {
+	if rr.Pointer == 0 {
+		return m.appendWrittenName(b, rr)
+	}
+	// The pointer must lead to the record's name in what is already encoded.
+	var room [maxNameLen]byte
+	name, err := m.appendWrittenName(room[:0], rr)
+	if err != nil {
+		return b, err
+	}
+	encoded, target := b[start:], int(rr.Pointer)
+	switch {
+	case target > maxPointer || target >= len(encoded):
+		err = ErrPointerForward
+	case target < headerLen || !bytes.HasPrefix(encoded[target:], name):
+		err = ErrPointerTarget
+	default:
+		return binary.BigEndian.AppendUint16(b, pointPrefix<<8|rr.Pointer), nil
+	}
+	return b, fmt.Errorf("%w: to offset %d for %s", err, target, rr.nameText())
+}
+
+func (m *NameMessage) appendWrittenName(b []byte, rr *Resource) ([]byte, error) {
+	if !rr.Bare {
+		return AppendName(b, rr.Name, rr.Scope)
+	}
+	at := len(b)
+	e, err := appendLabels(b, nil, rr.Scope)
+	if err == nil && (e[at] == lettersLen || !m.mayBeBare(e[at])) {
+		err = fmt.Errorf("%w: %q cannot be told from a NetBIOS name here", ErrFirstLabel, rr.Scope)
+	}
+	if err != nil {
+		return b, err
+	}
+	return e, nil
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+
+package nbt
+
+import (
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/nbtlab/nbtlab/harness/netbios"
+)
+
+// SessionType is TYPE of a session service message (RFC 1002 section 4.3.1).
+type SessionType uint8
+
+// The types.
+const (
+	SsnMessage   SessionType = 0x00 // SESSION MESSAGE
+	SsnRequest   SessionType = 0x81 // SESSION REQUEST
+	SsnPositive  SessionType = 0x82 // POSITIVE SESSION RESPONSE
+	SsnNegative  SessionType = 0x83 // NEGATIVE SESSION RESPONSE
+	SsnRetarget  SessionType = 0x84 // RETARGET SESSION RESPONSE
+	SsnKeepAlive SessionType = 0x85 // SESSION KEEP ALIVE
+)
+
+// Error codes of [SsnNegative] (RFC 1002 section 4.3.4).
+const (
+	SsnNotListening    = 0x80 // the called name is there, nobody listens on it
+	SsnNotListeningFor = 0x81 // nobody listens on it for this caller
+	SsnNotPresent      = 0x82 // the called name is not there
+	SsnNoResources     = 0x83 // it is there, but there is no room for a session
+	SsnUnspecified     = 0x8f
+)
+
+// SessionHeaderLen is the length of TYPE, FLAGS and LENGTH, in bytes.
+const SessionHeaderLen = 4
+
+// MaxSessionLen is the most that LENGTH and the one bit of FLAGS that belongs to it can say: seventeen bits.
+const MaxSessionLen = 0x1ffff
+
+// SessionMessage is a message of the session service (RFC 1002 section 4.3). Which fields it has depends on its type:
+// names in a [SsnRequest], data in a [SsnMessage], an error code in a [SsnNegative], an address in a [SsnRetarget].
+type SessionMessage struct {
+	Type         SessionType
+	ErrorCode    uint8
+	Called       netbios.Name
+	Calling      netbios.Name
+	CalledScope  string // see [AppendName]
+	CallingScope string
+	Retarget     netip.AddrPort // IPv4
+	Data         []byte         // may be empty: a message of no bytes is a message (KB Q126560)
+}
+
+var _ encoding.BinaryAppender = SessionMessage{}
+
+const (
+	lengthBit   = 0x01 // E: the seventeenth bit of LENGTH, in FLAGS
+	retargetLen = 6    // RETARGET_IP_ADDRESS and PORT
+)
+
+var ssnHeaderFields = fixed{{"TYPE", 1}, {"FLAGS", 1}, {"LENGTH", 2}}
+
+// Known reports whether RFC 1002 defines the type.
+func (t SessionType) Known() bool { return t == SsnMessage || SsnRequest <= t && t <= SsnKeepAlive }
+
+// SessionLen returns the length of the message that begins with these bytes, its header included, from its first
+// [SessionHeaderLen] bytes. A type that RFC 1002 does not define and reserved flag bits are errors: after them a stream
+// cannot be cut into messages any more. So is a shorter header; a caller who can wait for more bytes asks with four.
+func SessionLen(header []byte) (int, error) {
+	if len(header) > 0 && !SessionType(header[0]).Known() {
+		return 0, &ParseError{Field: "TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x", ErrType, header[0])}
+	}
+	if len(header) > 1 && header[1]&^lengthBit != 0 {
+		return 0, &ParseError{Field: "FLAGS", Offset: 1, Err: fmt.Errorf("%w: 0x%02x", ErrReserved, header[1])}
+	}
+	if len(header) < SessionHeaderLen {
+		return 0, ssnHeaderFields.cut(0, len(header))
+	}
+	length := int(header[1]&lengthBit)<<16 | int(binary.BigEndian.Uint16(header[2:]))
+	return SessionHeaderLen + length, nil
+}
+
+// ParseSessionMessage reads one whole message with its header. The error is a [*ParseError]; with it comes what was read
+// before the place that it names. It allocates only for scopes.
+func ParseSessionMessage(b []byte) (SessionMessage, error) {
+	var m SessionMessage
+	err := m.parse(b)
+	return m, err
+}
+
+func (m *SessionMessage) parse(b []byte) error {
+	total, err := SessionLen(b)
+	if err != nil {
+		return err
+	}
+	m.Type = SessionType(b[0])
+	if len(b) < total {
+		return &ParseError{
+			Field: "LENGTH", Offset: 2,
+			Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, total-SessionHeaderLen, len(b)-SessionHeaderLen),
+		}
+	}
+	body := b[SessionHeaderLen:total]
+	switch m.Type {
+	case SsnMessage:
+		m.Data = clip(body)
+	case SsnRequest:
+		if err := m.parseRequest(b[:total]); err != nil {
+			return err
+		}
+	case SsnPositive, SsnKeepAlive:
+		err = bodyLen(body, 0)
+	case SsnNegative:
+		if err = bodyLen(body, 1); err == nil {
+			m.ErrorCode = body[0]
+		}
+	case SsnRetarget:
+		if err = bodyLen(body, retargetLen); err == nil {
+			m.Retarget = netip.AddrPortFrom(netip.AddrFrom4([ipv4Len]byte(body)), binary.BigEndian.Uint16(body[4:]))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return noneLeft(b, total)
+}
+
+func (m *SessionMessage) parseRequest(b []byte) error {
+	next := SessionHeaderLen
+	var err error
+	if m.CalledScope, next, err = parseName(b, next, "CALLED_NAME", &m.Called); err != nil {
+		return err
+	}
+	if m.CallingScope, next, err = parseName(b, next, "CALLING_NAME", &m.Calling); err != nil {
+		return err
+	}
+	return noneLeft(b, next)
+}
+
+func bodyLen(body []byte, want int) error {
+	if len(body) == want {
+		return nil
+	}
+	return &ParseError{Field: "LENGTH", Offset: 2, Err: fmt.Errorf("%w: %d, want %d in this type", ErrLength, len(body), want)}
+}
+
+// AppendBinary appends the message's bytes to b; LENGTH is counted. It allocates only if b has no room for them. The
+// error is an [*EncodeError]; b is then returned as it was.
+func (m SessionMessage) AppendBinary(b []byte) ([]byte, error) {
+	start := len(b)
+	e := slices.Grow(b, m.encodedLen())
+	e = append(e, byte(m.Type), 0, 0, 0) // FLAGS and LENGTH, once they are known
+	var err error
+	switch m.Type {
+	case SsnMessage:
+		if len(m.Data) > MaxSessionLen {
+			return b, rangeError("LENGTH", len(m.Data), MaxSessionLen)
+		}
+		e = append(e, m.Data...)
+	case SsnRequest:
+		if e, err = AppendName(e, m.Called, m.CalledScope); err != nil {
+			return b, &EncodeError{"CALLED_NAME", err}
+		}
+		if e, err = AppendName(e, m.Calling, m.CallingScope); err != nil {
+			return b, &EncodeError{"CALLING_NAME", err}
+		}
+	case SsnPositive, SsnKeepAlive:
+	case SsnNegative:
+		e = append(e, m.ErrorCode)
+	case SsnRetarget:
+		if !m.Retarget.Addr().Is4() {
+			return b, &EncodeError{"RETARGET_IP_ADDRESS", fmt.Errorf("%w: %v", ErrNotIPv4, m.Retarget.Addr())}
+		}
+		ip := m.Retarget.Addr().As4()
+		e = append(e, ip[:]...)
+		e = binary.BigEndian.AppendUint16(e, m.Retarget.Port())
+	default:
+		return b, &EncodeError{"TYPE", fmt.Errorf("%w: 0x%02x", ErrType, uint8(m.Type))}
+	}
+	length := len(e) - start - SessionHeaderLen
+	e[start+1] = byte(length >> 16)
+	binary.BigEndian.PutUint16(e[start+2:], uint16(length))
+	return e, nil
+}
+
+// encodedLen is the length of the encoded message, or somewhat more.
+func (m *SessionMessage) encodedLen() int {
+	if m.Type == SsnRequest {
+		return SessionHeaderLen + EncodedNameLen(m.CalledScope) + EncodedNameLen(m.CallingScope)
+	}
+	return SessionHeaderLen + max(len(m.Data), retargetLen)
+}
+
+// SessionRequest is a SESSION REQUEST (TYPE 0x81, RFC 1002 section 4.3.2): the called name comes first.
+func SessionRequest(called, calling netbios.Name) SessionMessage {
+	return SessionMessage{Type: SsnRequest, Called: called, Calling: calling}
+}
+
+// PositiveSession is a POSITIVE SESSION RESPONSE (TYPE 0x82, RFC 1002 section 4.3.3).
+func PositiveSession() SessionMessage { return SessionMessage{Type: SsnPositive} }
+
+// NegativeSession is a NEGATIVE SESSION RESPONSE (TYPE 0x83, RFC 1002 section 4.3.4). Its error 0x82, [SsnNotPresent], has
+// nothing to do with TYPE 0x82.
+func NegativeSession(code uint8) SessionMessage {
+	return SessionMessage{Type: SsnNegative, ErrorCode: code}
+}
+
+// RetargetSession is a RETARGET SESSION RESPONSE (TYPE 0x84, RFC 1002 section 4.3.5).
+func RetargetSession(to netip.AddrPort) SessionMessage {
+	return SessionMessage{Type: SsnRetarget, Retarget: to}
+}
+
+// SessionData is a SESSION MESSAGE (TYPE 0x00, RFC 1002 section 4.3.6).
+func SessionData(data []byte) SessionMessage { return SessionMessage{Type: SsnMessage, Data: data} }
+
+// KeepAlive is a SESSION KEEP ALIVE (TYPE 0x85, RFC 1002 section 4.3.7).
+func KeepAlive() SessionMessage { return SessionMessage{Type: SsnKeepAlive} }
+
+// InScope returns the message with its names in this scope.
+func (m SessionMessage) InScope(scope string) SessionMessage {
+	m.CalledScope, m.CallingScope = scope, scope
+	return m
+}

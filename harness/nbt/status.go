@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package nbt
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/nbtlab/nbtlab/harness/netbios"
+)
+
+// NodeStatus is what a node status response tells of a node (RFC 1002 section 4.2.18).
+type NodeStatus struct {
+	Names []NodeName // NUM_NAMES of them: at most [MaxNodeNames]
+	Stats Statistics
+}
+
+// MaxNodeNames is how many names one node status response can list: NUM_NAMES is a byte.
+const MaxNodeNames = 255
+
+// NodeName is a row of a node status response. Its name is as the table has it, not encoded.
+type NodeName struct {
+	Name  netbios.Name
+	Flags NameFlags
+}
+
+// NameFlags are the flags of a name in a node status response. The nine low bits are reserved.
+type NameFlags uint16
+
+// The flags. NameONT covers the owner's node type, whose values are those of [NBFlags]: [ONTB] to [ONTH].
+const (
+	NameGroup NameFlags = 0x8000 // G: a group name
+	NameONT   NameFlags = 0x6000 // owner node type
+	NameDRG   NameFlags = 0x1000 // being deregistered: deleted, but still in use
+	NameCNF   NameFlags = 0x0800 // in conflict
+	NameACT   NameFlags = 0x0400 // active: set for every name listed
+	NamePRM   NameFlags = 0x0200 // the permanent node name
+)
+
+// Statistics are the counters of a node status response. Windows fills in UnitID alone, Samba nothing.
+type Statistics struct {
+	UnitID             [6]byte // the adapter's address
+	Jumpers            uint8
+	TestResult         uint8
+	Version            uint16
+	Period             uint16 // minutes that the counters cover
+	CRCs               uint16
+	AlignmentErrors    uint16
+	Collisions         uint16
+	SendAborts         uint16
+	GoodSends          uint32
+	GoodReceives       uint32
+	Retransmits        uint16
+	NoResources        uint16
+	FreeCommands       uint16
+	TotalCommands      uint16
+	MaxTotalCommands   uint16
+	PendingSessions    uint16
+	MaxPendingSessions uint16
+	MaxSessions        uint16
+	PacketSize         uint16 // of session data, in bytes
+}
+
+const (
+	nodeNameLen   = netbios.NameLen + 2
+	statisticsLen = 46
+)
+
+// parse reads the RDATA that begins at offset off of a message. NUM_NAMES allocates no more than there are rows for.
+// Where it claims more, the rows in front of the statistics are kept.
+func (s *NodeStatus) parse(data []byte, off int) error {
+	if len(data) == 0 {
+		return &ParseError{Field: "NUM_NAMES", Offset: off, Err: ErrTruncated}
+	}
+	count := int(data[0])
+	rows, at := data[1:], off+1
+	var err error
+	if have := len(rows) / nodeNameLen; count > have {
+		if have = max(0, len(rows)-statisticsLen) / nodeNameLen; have == 0 {
+			have = min(count, len(rows)/nodeNameLen)
+		}
+		err = &ParseError{
+			Field: "NUM_NAMES", Offset: off,
+			Err: fmt.Errorf("%w: says %d names, there are %d", ErrTruncated, count, have),
+		}
+		count = have
+	}
+	if count > 0 {
+		s.Names = make([]NodeName, count)
+	}
+	for i := range s.Names {
+		row := rows[i*nodeNameLen:]
+		s.Names[i] = NodeName{
+			Name:  netbios.Name(row[:netbios.NameLen]),
+			Flags: NameFlags(binary.BigEndian.Uint16(row[netbios.NameLen:])),
+		}
+	}
+	if err != nil {
+		return err
+	}
+	rows, at = rows[count*nodeNameLen:], at+count*nodeNameLen
+	switch {
+	case len(rows) < statisticsLen:
+		return &ParseError{
+			Field: "STATISTICS", Offset: at,
+			Err: fmt.Errorf("%w: %d bytes, want %d", ErrTruncated, len(rows), statisticsLen),
+		}
+	case len(rows) > statisticsLen:
+		return &ParseError{
+			Field: "STATISTICS", Offset: at + statisticsLen,
+			Err: fmt.Errorf("%w: %d", ErrTrailing, len(rows)-statisticsLen),
+		}
+	}
+	s.Stats.parse(rows)
+	return nil
+}
+
+func (s *Statistics) parse(b []byte) {
+	_ = b[statisticsLen-1]
+	be := binary.BigEndian
+	*s = Statistics{
+		UnitID: [6]byte(b), Jumpers: b[6], TestResult: b[7],
+		Version: be.Uint16(b[8:]), Period: be.Uint16(b[10:]),
+		CRCs: be.Uint16(b[12:]), AlignmentErrors: be.Uint16(b[14:]), Collisions: be.Uint16(b[16:]),
+		SendAborts: be.Uint16(b[18:]), GoodSends: be.Uint32(b[20:]), GoodReceives: be.Uint32(b[24:]),
+		Retransmits: be.Uint16(b[28:]), NoResources: be.Uint16(b[30:]),
+		FreeCommands: be.Uint16(b[32:]), TotalCommands: be.Uint16(b[34:]), MaxTotalCommands: be.Uint16(b[36:]),
+		PendingSessions: be.Uint16(b[38:]), MaxPendingSessions: be.Uint16(b[40:]), MaxSessions: be.Uint16(b[42:]),
+		PacketSize: be.Uint16(b[44:]),
+	}
+}
+
+func (s *NodeStatus) encodedLen() int { return 1 + nodeNameLen*len(s.Names) + statisticsLen }
+
+func (s *NodeStatus) append(b []byte) ([]byte, error) {
+	if len(s.Names) > MaxNodeNames {
+		return b, rangeError("NUM_NAMES", len(s.Names), MaxNodeNames)
+	}
+	b = append(b, byte(len(s.Names)))
+	for i := range s.Names {
+		b = append(b, s.Names[i].Name[:]...)
+		b = binary.BigEndian.AppendUint16(b, uint16(s.Names[i].Flags))
+	}
+	return s.Stats.append(b), nil
+}
+
+func (s *Statistics) append(b []byte) []byte {
+	b = append(b, s.UnitID[:]...)
+	b = append(b, s.Jumpers, s.TestResult)
+	for _, v := range [...]uint16{s.Version, s.Period, s.CRCs, s.AlignmentErrors, s.Collisions, s.SendAborts} {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	b = binary.BigEndian.AppendUint32(b, s.GoodSends)
+	b = binary.BigEndian.AppendUint32(b, s.GoodReceives)
+	for _, v := range [...]uint16{
+		s.Retransmits, s.NoResources, s.FreeCommands, s.TotalCommands, s.MaxTotalCommands,
+		s.PendingSessions, s.MaxPendingSessions, s.MaxSessions, s.PacketSize,
+	} {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return b
+}

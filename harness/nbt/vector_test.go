@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+
+package nbt_test
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/fixtures"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+)
+
+// The nodes and names of the vectors.
+var (
+	addr = netip.MustParseAddr("192.168.7.10")
+	nbns = netip.MustParseAddr("192.168.7.2")
+	from = netip.AddrPortFrom(addr, 138)
+	demo = name("DEMOAPP<41>")
+	peer = name("PEER<00>")
+)
+
+func name(text string) netbios.Name {
+	n, err := netbios.ParseName(text)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// parse reads a vector with the parser of its service.
+func parse(service fixtures.Service, b []byte) (encoding.BinaryAppender, error) {
+	switch service {
+	case fixtures.NameService:
+		return nbt.ParseNameMessage(b)
+	case fixtures.DatagramService:
+		return nbt.ParseDatagram(b)
+	case fixtures.SessionService:
+		return nbt.ParseSessionMessage(b)
+	}
+	panic(fmt.Sprintf("unknown service %q", service))
+}
+
+// redirect is the redirect of the vectors.
+func redirect() nbt.NameMessage {
+	m, err := nbt.Redirect(0x100e, "LAB.EXAMPLE", "NS.LAB.EXAMPLE", nbns, 3600)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+// with changes a message that no constructor makes as it is.
+func with(m nbt.NameMessage, change func(*nbt.NameMessage)) nbt.NameMessage {
+	change(&m)
+	return m
+}
+
+var counters = nbt.Statistics{
+	UnitID: [6]byte{0x52, 0x54, 0x00, 0x11, 0x22, 0x33}, Jumpers: 1, TestResult: 2, Version: 3, Period: 4, CRCs: 5,
+	AlignmentErrors: 6, Collisions: 7, SendAborts: 8, GoodSends: 9, GoodReceives: 10, Retransmits: 11, NoResources: 12,
+	FreeCommands: 13, TotalCommands: 14, MaxTotalCommands: 15, PendingSessions: 16, MaxPendingSessions: 17,
+	MaxSessions: 18, PacketSize: 19,
+}
+
+// scope is the one of 220 (or fewer) characters in the vectors with the longest names.
+func scope(last int) string {
+	return strings.Join([]string{
+		strings.Repeat("a", 63), strings.Repeat("b", 63), strings.Repeat("c", 63), strings.Repeat("d", last),
+	}, ".")
+}
+
+// messages are the good vectors' meanings.
+var messages = map[string]encoding.BinaryAppender{
+	"claim":                 nbt.Claim(0x1001, demo, nbt.ONTB, addr),
+	"claim-group":           nbt.Claim(0x1007, demo, nbt.NBGroup, addr),
+	"registration-request":  nbt.RegistrationRequest(0x1008, demo, nbt.ONTP, addr, 300000),
+	"overwrite":             nbt.OverwriteDemand(0x1002, demo, nbt.ONTB, addr),
+	"overwrite-request":     nbt.OverwriteRequest(0x1009, demo, nbt.ONTM, addr, 300000),
+	"refresh":               nbt.Refresh(0x100a, demo, nbt.ONTH, addr, 300000),
+	"multihomed":            nbt.MultihomedRegistration(0x100c, demo, nbt.ONTH, addr, 300000),
+	"positive-registration": nbt.PositiveRegistration(0x1008, demo, nbt.ONTP, addr, 300000),
+	"negative":              nbt.Refusal(0x1001, demo, nbt.ActErr, nbt.ONTB, addr),
+	"negative-group":        nbt.Refusal(0x1001, demo, nbt.ActErr, nbt.NBGroup, addr),
+	"challenge":             nbt.Challenge(0x1008, demo, nbt.ONTB, addr, 5),
+	"conflict":              nbt.ConflictDemand(0x1003, demo, nbt.NBGroup|nbt.ONTB), // the group bit has no place in it
+	"release":               nbt.ReleaseDemand(0x1004, demo, nbt.ONTB, addr),
+	"release-request":       nbt.ReleaseRequest(0x100d, demo, nbt.ONTP, addr),
+	"positive-release":      nbt.PositiveRelease(0x100d, demo, nbt.ONTP, addr, 0),
+	"negative-release":      nbt.NegativeRelease(0x100d, demo, nbt.ActErr, nbt.ONTP, addr),
+	"query":                 nbt.Query(0x1005, demo),
+	"query-unicast":         nbt.UnicastQuery(0x100e, demo),
+	"answer":                nbt.PositiveAnswer(0x1005, demo, nbt.ONTB, addr),
+	"no-name":               nbt.NegativeAnswer(0x1005, demo, nbt.NamErr),
+	"redirect":              redirect(),
+	"wack":                  nbt.WACK(0x1001, demo, 9, 0x2900),
+	"status-request":        nbt.StatusRequest(0x1006, netbios.Wildcard),
+	"status": nbt.StatusResponse(0x1006, netbios.Wildcard, nbt.NodeStatus{
+		Names: []nbt.NodeName{{Name: demo, Flags: nbt.NameACT}},
+	}),
+	"status-full": nbt.StatusResponse(0x1006, netbios.Wildcard, nbt.NodeStatus{
+		Names: []nbt.NodeName{
+			{Name: netbios.PermanentName(counters.UnitID), Flags: nbt.NameACT | nbt.NamePRM},
+			{Name: demo, Flags: nbt.NameACT | nbt.NameDRG},
+			{Name: name("CHAT"), Flags: nbt.NameACT | nbt.NameCNF | nbt.NameFlags(nbt.ONTP)},
+			{Name: name("OFFICE<1c>"), Flags: nbt.NameACT | nbt.NameGroup | nbt.NameFlags(nbt.ONTH)},
+		},
+		Stats: counters,
+	}),
+	"status-empty":             nbt.StatusResponse(0x1006, netbios.Wildcard, nbt.NodeStatus{}),
+	"status-request-broadcast": nbt.BroadcastStatusRequest(0x1006, netbios.Wildcard),
+	"claim-scope":              nbt.Claim(0x1001, demo, nbt.ONTB, addr).InScope("LAB.EXAMPLE"),
+	"query-scope-bytes":        nbt.Query(0x1005, demo).InScope(`A\x2e\x5c\x00\xffB`),
+	"query-label-62":           nbt.Query(0x1005, demo).InScope(strings.Repeat("a", 62)),
+	"query-label-63":           nbt.Query(0x1005, demo).InScope(strings.Repeat("a", 63)),
+	"query-name-254":           nbt.Query(0x1005, demo).InScope(scope(27)),
+	"query-name-255":           nbt.Query(0x1005, demo).InScope(scope(28)),
+
+	"refresh-alt": with(nbt.Refresh(0x100b, demo, nbt.ONTP, addr, 300000), func(m *nbt.NameMessage) {
+		m.Opcode = nbt.OpRefreshAlt
+	}),
+	"answer-ra": with(nbt.PositiveAnswer(0x1005, demo, nbt.ONTB, addr), func(m *nbt.NameMessage) {
+		m.Flags |= nbt.FlagRA
+	}),
+	"answer-group": with(
+		nbt.PositiveAnswer(0x100e, demo, nbt.NBGroup, addr, addr.Next(), addr.Next().Next()),
+		func(m *nbt.NameMessage) {
+			m.Flags |= nbt.FlagRA | nbt.FlagTC
+			m.Answers[0].TTL = 300000
+			m.Answers[0].Addrs[2].Flags |= nbt.ONTH
+		},
+	),
+	"answer-echo": with(nbt.PositiveAnswer(0x1005, demo, nbt.ONTB, addr), func(m *nbt.NameMessage) {
+		m.Questions = nbt.Query(0x1005, demo).Questions
+		m.Answers[0].Pointer = nbt.QuestionName
+	}),
+	"answer-zero-bits": with(nbt.PositiveAnswer(0x1005, demo, nbt.ONTB, addr), func(m *nbt.NameMessage) {
+		m.Flags |= nbt.ZeroBits
+	}),
+	"no-name-uncounted": with(nbt.NegativeAnswer(0x1005, demo, nbt.NamErr), func(m *nbt.NameMessage) {
+		m.Flags |= nbt.FlagRA
+		m.Uncounted = true
+	}),
+	"redirect-pointer": with(redirect(), func(m *nbt.NameMessage) { m.Additional[0].Pointer = 0x23 }),
+	"wack-0020":        with(nbt.WACK(0x1001, demo, 9, 0x2900), func(m *nbt.NameMessage) { m.Answers[0].Type = nbt.TypeNB }),
+	"wack-null-name": with(nbt.WACK(0x100f, netbios.Name{}, 0, 0), func(m *nbt.NameMessage) {
+		m.Answers[0].Bare = true
+	}),
+	"record-unknown": with(nbt.PositiveAnswer(0x1010, demo, 0, addr), func(m *nbt.NameMessage) {
+		m.Answers[0] = nbt.Resource{Name: demo, Type: 0xff, Class: 3, TTL: 1, Data: []byte{1, 2, 3}}
+	}),
+
+	"datagram":           nbt.UniqueDatagram(0x2001, from, peer, demo, []byte("hello")),
+	"datagram-group":     nbt.GroupDatagram(0x2002, from, peer, demo, []byte("hello")),
+	"datagram-broadcast": nbt.BroadcastDatagram(0x2003, from, peer, []byte("hello")),
+	"datagram-empty": nbt.DatagramMessage{
+		Type: nbt.DgmUnique, Flags: nbt.DgmFirst | nbt.SNTM, ID: 0x2004, Source: from, SourceName: peer, DestName: demo,
+	},
+	"datagram-first":  fragments()[0],
+	"datagram-second": fragments()[1],
+	"datagram-middle": nbt.DatagramMessage{
+		Type: nbt.DgmUnique, Flags: nbt.DgmMore, ID: 0x2006, Source: from, Offset: 466, Data: []byte("cccc"),
+	},
+	"datagram-reserved": nbt.DatagramMessage{
+		Type: nbt.DgmUnique, Flags: nbt.DgmFirst | nbt.SNTNBDD | 0x10, ID: 0x2007, Source: from,
+		SourceName: peer, DestName: demo, Data: []byte("!"),
+	},
+	"datagram-scope": nbt.UniqueDatagram(0x2008, from, peer, demo, []byte("scf\xf0ed")).InScope("LAB"),
+
+	"datagram-error":             nbt.ErrorDatagram(0x2001, from, nbt.DgmNotPresent),
+	"datagram-error-source":      nbt.ErrorDatagram(0x2001, from, nbt.DgmBadSource),
+	"datagram-error-destination": nbt.ErrorDatagram(0x2001, from, nbt.DgmBadDestination),
+	"datagram-query":             nbt.QueryDatagram(0x2009, from, demo),
+	"datagram-positive": nbt.DatagramMessage{
+		Type: nbt.DgmPositive, Flags: nbt.SNTNBDD, ID: 0x2009, Source: from, DestName: demo,
+	},
+	"datagram-negative": nbt.DatagramMessage{
+		Type: nbt.DgmNegative, Flags: nbt.SNTNBDD, ID: 0x2009, Source: from, DestName: demo,
+	},
+
+	"session-request":         nbt.SessionRequest(demo, peer),
+	"session-request-scope":   nbt.SessionRequest(demo, peer).InScope("LAB"),
+	"session-positive":        nbt.PositiveSession(),
+	"session-refused-80":      nbt.NegativeSession(nbt.SsnNotListening),
+	"session-refused-81":      nbt.NegativeSession(nbt.SsnNotListeningFor),
+	"session-refused-82":      nbt.NegativeSession(nbt.SsnNotPresent),
+	"session-refused-83":      nbt.NegativeSession(nbt.SsnNoResources),
+	"session-refused-8f":      nbt.NegativeSession(nbt.SsnUnspecified),
+	"session-retarget":        nbt.RetargetSession(netip.AddrPortFrom(addr, 139)),
+	"session-message":         nbt.SessionData([]byte("hello")),
+	"session-message-empty":   nbt.SessionData(nil),
+	"session-message-17-bit":  nbt.SessionData([]byte(strings.Repeat("a", 0x10001))),
+	"session-message-longest": nbt.SessionData([]byte(strings.Repeat("a", nbt.MaxSessionLen))),
+	"session-keep-alive":      nbt.KeepAlive(),
+}
+
+// fragments are those of the longest datagram that NetBIOS allows.
+func fragments() []nbt.DatagramMessage {
+	data := []byte(strings.Repeat("a", 466) + strings.Repeat("b", netbios.MaxDatagram-466))
+	first, rest, _ := nbt.UniqueDatagram(0x2005, from, peer, demo, data).Split()
+	return []nbt.DatagramMessage{first, rest}
+}
+
+var _ = Describe("A good vector", func() {
+	for _, v := range fixtures.Vectors() {
+		Describe(v.Name, func() {
+			It("parses to what it means", func() {
+				Expect(messages).To(HaveKey(v.Name), "every good vector has its meaning in this file")
+				Expect(parse(v.Service, v.Bytes)).To(Equal(messages[v.Name]))
+			})
+
+			It("is what its meaning encodes to, behind whatever is there already", func() {
+				b, err := messages[v.Name].AppendBinary([]byte("before"))
+				Expect(err).NotTo(HaveOccurred())
+				Expect(b[:6]).To(Equal([]byte("before")))
+				Expect(nbt.Printable(b[6:])).To(Equal(nbt.Printable(v.Bytes)))
+			})
+
+			It("encodes to the same bytes when it was parsed", func() {
+				m, err := parse(v.Service, v.Bytes)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(m.AppendBinary(nil)).To(Equal(v.Bytes))
+			})
+
+			It("is an error when bytes are missing at its end (bad-input 8)", func() {
+				for n := range v.Bytes {
+					// No slice of the vector's own array: a read past the end must not find the rest there.
+					_, err := parse(v.Service, append([]byte(nil), v.Bytes[:n]...))
+					if err == nil {
+						Fail(fmt.Sprintf("the first %d bytes parse", n))
+					}
+					var at *nbt.ParseError
+					Expect(errors.As(err, &at)).To(BeTrue())
+					Expect(at.Offset).To(BeNumerically("<=", n))
+					if n > 300 {
+						break // the rest is data of the same kind
+					}
+				}
+			})
+
+			It("has fields that follow each other from its first byte to its last", func() {
+				m, err := parse(v.Service, v.Bytes)
+				Expect(err).NotTo(HaveOccurred())
+				fields := m.(interface{ Fields() []nbt.Field }).Fields()
+				off := 0
+				seen := map[string]bool{}
+				for _, f := range fields {
+					Expect(f.Offset).To(Equal(off), f.Name)
+					Expect(seen).NotTo(HaveKey(f.Name))
+					seen[f.Name] = true
+					Expect(f.Value).To(MatchRegexp(`^[\x20-\x7e]+$`), f.Name)
+					off += f.Len
+				}
+				Expect(off).To(Equal(len(v.Bytes)))
+			})
+		})
+	}
+
+	It("stands behind every meaning in this file", func() {
+		var names []string
+		for _, v := range fixtures.Vectors() {
+			names = append(names, v.Name)
+		}
+		for name := range messages {
+			Expect(names).To(ContainElement(name))
+		}
+	})
+})
+
+var _ = Describe("A malformed vector", func() {
+	for _, v := range fixtures.Malformed() {
+		It(fmt.Sprintf("%s is refused where it is wrong (bad-input %d)", v.Name, v.Row), func() {
+			_, err := parse(v.Service, v.Bytes)
+			var at *nbt.ParseError
+			Expect(errors.As(err, &at)).To(BeTrue(), "%v", err)
+			Expect(at.Field).To(Equal(v.Field))
+			Expect(at.Offset).To(Equal(v.Offset))
+			Expect(at.Err.Error()).To(HavePrefix(v.Cause))
+			Expect(err.Error()).To(HavePrefix(fmt.Sprintf("nbt: %s at offset %d: ", v.Field, v.Offset)))
+		})
+	}
+})

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+
+package harness
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+// Verification is the verdict on one case of a scenario, with the runs that it rests on.
+type Verification struct {
+	check.Evidence
+	Verdict check.ScenarioVerdict
+	Why     string
+	Fixed   Result
+	Buggy   *Result // nil for a scenario without a bug
+}
+
+// Names of the generated controls.
+const (
+	WithoutTrigger = "without-trigger"
+	AfterRestart   = "restart"
+)
+
+// Verify runs one case on the fixed and on the faulty model, compares both with their recordings, runs the controls, and
+// decides. Faulty is the model in the place of the scenario's own bug; the zero set switches the fault off. Recordings
+// holds the recorded captures by [CapturePath].
+func Verify(s *scenario.Scenario, index int, faulty fault.Set, recordings fs.FS, o Options) (Verification, error) {
+	c := &s.Cases[index]
+	v := Verification{Fixed: Run(s, c, fault.Set{}, o)}
+	v.Evidence = check.Evidence{Scenario: s, Case: c}
+	var err error
+	if v.Evidence.Fixed, err = side(v.Fixed, recordings, fault.Fixed, o); err != nil {
+		return v, err
+	}
+	if s.Bug.Model != "" {
+		buggy := Run(s, c, faulty, o)
+		v.Buggy = &buggy
+		// The run is held against the recording of the bug that the scenario is about, whatever model stands in its place.
+		b, err := side(buggy, recordings, s.Bug.ID(), o)
+		if err != nil {
+			return v, err
+		}
+		v.Evidence.Buggy = &b
+		v.Breaks = breaks(s)
+		if s.Against {
+			v.Strays = firstUnequal(buggy.Frames, v.Fixed.Frames) + 1
+		} else {
+			v.Controls = controls(s, index, faulty, o)
+		}
+	}
+	v.Verdict, v.Why = v.Evidence.Verdict()
+	return v, nil
+}
+
+func breaks(s *scenario.Scenario) []string {
+	own, err := fault.Parse(s.Bug.Model)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, f := range fault.All() {
+		if own.Has(f) {
+			names = append(names, f.Breaks...)
+		}
+	}
+	return names
+}
+
+// CapturePath is where the recorded capture of a case on a model lies, below pcaps.
+func CapturePath(s *scenario.Scenario, c *scenario.Case, model string) string {
+	return path.Join(s.Name, c.Slug, model+".pcap")
+}
+
+// side compares a run with its recording.
+func side(r Result, recordings fs.FS, model string, o Options) (check.Side, error) {
+	result := check.Side{Report: r.Report}
+	if !o.recorded() {
+		return result, nil
+	}
+	name := CapturePath(r.Scenario, r.Case, model)
+	recorded, err := ReadRecording(recordings, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		result.Capture = check.CaptureMissing
+		return result, nil
+	}
+	if err != nil {
+		return result, fmt.Errorf("%s: %w", name, err)
+	}
+	result.Capture, result.Why = CompareCapture(r.Frames, recorded)
+	return result, nil
+}
+
+// ReadRecording reads a capture out of a file system.
+func ReadRecording(recordings fs.FS, name string) (capture.Capture, error) {
+	b, err := fs.ReadFile(recordings, name)
+	if err != nil {
+		return capture.Capture{}, err
+	}
+	return capture.Read(bytes.NewReader(b))
+}
+
+// CompareCapture compares a run's frames with a capture and tells the first difference.
+func CompareCapture(frames []trace.Frame, recorded capture.Capture) (check.CaptureState, string) {
+	differences := check.Compare(frames, recorded.Frames)
+	if recorded.Cut != nil {
+		return check.CaptureUnusable, recorded.Cut.String()
+	}
+	if len(differences) > 0 {
+		return check.CaptureDiffers, differences[0].String()
+	}
+	return check.CaptureMatches, ""
+}
+
+// controls are runs on the faulty model that must not show the bug: without its trigger, and healed by a restart.
+func controls(s *scenario.Scenario, index int, faulty fault.Set, o Options) []check.Control {
+	var list []check.Control
+	if s.NoControl == "" {
+		list = append(list, withoutTrigger(s, index, faulty, o))
+	}
+	if step, _, ok := s.Headline(index); ok && s.Cure {
+		list = append(list, afterRestart(s, index, step, faulty, o))
+	}
+	return list
+}
+
+// withoutTrigger leaves the trigger out: the faulty model has to do what a correct stack is expected to, and to send the
+// very bytes that the fixed one sends.
+func withoutTrigger(s *scenario.Scenario, index int, faulty fault.Set, o Options) check.Control {
+	c := s.WithoutTriggers(index)
+	with := Perform(s, &c, faulty, o)
+	with.Faults = nil // judged as a correct stack
+	report := check.Judge(with)
+	control := check.Control{Name: WithoutTrigger, Verdict: report.Verdict()}
+	if control.Verdict != check.Pass {
+		control.Why = check.Evidence{Scenario: s, Case: &c}.First(report)
+		return control
+	}
+	fixed := Perform(s, &c, fault.Set{}, o)
+	if i := firstUnequal(with.Frames, fixed.Frames); i >= 0 {
+		control.Verdict, control.Why = check.Fail, fmt.Sprintf("frame %d is not what the fixed model sends", i+1)
+	}
+	return control
+}
+
+// firstUnequal returns the index of the first frame in which two runs differ in any respect, or -1.
+func firstUnequal(a, b []trace.Frame) int {
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) {
+			return i
+		}
+		x, y := &a[i], &b[i]
+		if x.At != y.At || x.Kind != y.Kind || x.From != y.From || x.To != y.To || !bytes.Equal(x.Payload, y.Payload) {
+			return i
+		}
+	}
+	return -1
+}
+
+// afterRestart restarts the faulty node before the headline step: from there on it has to do as a correct stack does.
+func afterRestart(s *scenario.Scenario, index, step int, faulty fault.Set, o Options) check.Control {
+	c := s.WithRestartBefore(index, step)
+	run := Perform(s, &c, faulty, o)
+	run.Faults = nil
+	report := check.Judge(run).From(step + 1)
+	control := check.Control{Name: AfterRestart, Verdict: report.Verdict()}
+	if control.Verdict != check.Pass {
+		control.Why = check.Evidence{Scenario: s, Case: &c}.First(report)
+	}
+	return control
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+
+// Package pcaps holds the recorded captures: <scenario>/[<case>/]<model>.pcap for runs of the harness's own models, and a
+// MANIFEST that says of each what made it. Everything in it is made by nbtlab record.
+package pcaps
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed *
+var files embed.FS
+
+// FS returns the captures and their manifest.
+func FS() fs.FS { return files }
