@@ -109,7 +109,11 @@ func Perform(s *scenario.Scenario, c *scenario.Case, model fault.Set, o Options)
 	t := Play(s, c, model, o)
 	frames := trace.Wire(t)
 	capture.Number(frames)
-	return check.Run{Scenario: s, Case: c, Trace: t, Frames: frames, Faults: model.IDs()}
+	run := check.Run{Scenario: s, Case: c, Trace: t, Frames: frames, Faults: model.IDs()}
+	if s.Against {
+		run.Tolerate = breaks(model)
+	}
+	return run
 }
 
 // Play performs one case of a scenario on a model and returns the record: only the node that the scenario names runs the
@@ -136,6 +140,17 @@ func (o Options) seed() uint64 {
 		return DefaultSeed
 	}
 	return o.Seed
+}
+
+// breaks lists the promises of a correct stack that faults are known to break.
+func breaks(model fault.Set) []string {
+	var names []string
+	for _, f := range fault.All() {
+		if model.Has(f) {
+			names = append(names, f.Breaks...)
+		}
+	}
+	return names
 }
 
 // Path names a case of a scenario: "q124565", "q124565-controls/broadcast-datagrams".

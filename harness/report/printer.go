@@ -5,6 +5,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -80,12 +81,14 @@ func clean(s string) string {
 
 // JSON writes a value as one line of ASCII.
 func JSON(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
 	var out strings.Builder
-	for len(b) > 0 {
+	for b := line.Bytes(); len(b) > 0; {
 		r, size := utf8.DecodeRune(b)
 		switch {
 		case r > 0xffff:
@@ -98,7 +101,6 @@ func JSON(w io.Writer, v any) error {
 		}
 		b = b[size:]
 	}
-	out.WriteByte('\n')
-	_, err = io.WriteString(w, out.String())
+	_, err := io.WriteString(w, out.String())
 	return err
 }

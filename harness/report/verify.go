@@ -95,8 +95,9 @@ func symptom(o check.Outcome) string {
 	return o.Saw
 }
 
-// VerificationTable writes the verdicts as a table, and below it why any of them is not as it should be.
-func VerificationTable(p *Printer, list []harness.Verification) {
+// VerificationTable writes the verdicts as a table, and below it why any of them is not as it should be, with the command
+// that shows more.
+func VerificationTable(p *Printer, list []harness.Verification, lookAt func(harness.Verification) string) {
 	rows := [][]string{{"SCENARIO", "BUG", "VERDICT", "FIXED", "BUGGY", "CONTROLS"}}
 	for _, v := range list {
 		rows = append(rows, verificationRow(v))
@@ -114,7 +115,7 @@ func VerificationTable(p *Printer, list []harness.Verification) {
 		if v.Why != "" {
 			p.Printf("\n%s: ", harness.Path(v.Scenario, v.Case))
 			p.Paint(verdictColour(v.Verdict), "%s", v.Verdict)
-			p.Printf(": %s\n", v.Why)
+			p.Printf(": %s\n    look at it: %s\n", v.Why, lookAt(v))
 		}
 	}
 	p.Printf("\n%s\n", tally(list))

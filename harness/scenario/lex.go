@@ -35,8 +35,6 @@ func (t token) source() string {
 	switch t.kind {
 	case end:
 		return "the end of the line"
-	case quoted:
-		return `"` + t.text + `"`
 	case arrow:
 		return `"->"`
 	case comma:
@@ -44,7 +42,10 @@ func (t token) source() string {
 	case bar:
 		return `"|"`
 	}
-	return quote(t.text)
+	if len(t.text) > 40 {
+		return `"` + t.text[:40] + `..."`
+	}
+	return `"` + t.text + `"`
 }
 
 // isDelimiter reports whether a byte ends a bare word.

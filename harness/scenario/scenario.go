@@ -9,7 +9,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/netbios"
 )
 
-// Scenario is a parsed file: its statements for the formatter, and what they mean for everybody else.
+// Scenario is a parsed file: what its statements mean, and its comments for the formatter.
 type Scenario struct {
 	Name  string // of the file, without folder and extension
 	Path  string // as given to Parse, for messages
@@ -22,7 +22,13 @@ type Scenario struct {
 	Nodes     []Node
 	Cases     []Case // one with an empty title when the file has none
 
-	statements []statement
+	// What the file says besides: the default profile, the header's LMHOSTS entries, where statements without a field of
+	// their own stand, comments and blank lines, and the text, for messages.
+	profile                         string
+	knows                           []Knows
+	profilePos, curePos, controlPos Pos
+	remarks                         []remark
+	source                          string
 }
 
 // Pos is a place in a scenario file. Line and Col count from 1, Col in bytes.
@@ -56,6 +62,7 @@ type Node struct {
 
 // Knows is an LMHOSTS entry.
 type Knows struct {
+	Pos  Pos
 	Node int // who knows
 	Name netbios.Name
 	At   int // the node whose address it is

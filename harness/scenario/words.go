@@ -74,6 +74,9 @@ func (v Verb) String() string {
 // use returns the verb with its arguments.
 func (v Verb) use() string {
 	use := verbs[v].word
+	if v >= Lose && v <= Alter {
+		use = "lan " + use
+	}
 	if verbs[v].use != "" {
 		use += " " + verbs[v].use
 	}
@@ -144,7 +147,7 @@ var kinds = [...]struct {
 	Status:         {word: "status", inject: true, name: requires, coded: true},
 	Datagram:       {word: "datagram", inject: true, name: requires, data: true},
 	GroupDatagram:  {word: "group-datagram", inject: true, name: requires, data: true},
-	Broadcast:      {word: "broadcast", inject: true, name: allows, data: true},
+	Broadcast:      {word: "broadcast", inject: true, data: true},
 	DatagramError:  {word: "datagram-error", inject: true, coded: true},
 	SessionRequest: {word: "session-request"},
 	SessionAccept:  {word: "session-accept"},

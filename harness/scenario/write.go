@@ -17,10 +17,7 @@ type cells struct{ who, what, args string }
 
 // text joins the columns with single spaces.
 func (c cells) text() string {
-	if c.args == "" {
-		return c.who + " " + c.what
-	}
-	return c.who + " " + c.what + " " + c.args
+	return joined(joined(c.who, c.what), c.args)
 }
 
 // stepCells writes a step without its trailing marks.
@@ -58,7 +55,7 @@ func stepCells(nodes []Node, st *Step) cells {
 // stepMarks writes what stands between a step's arguments and "trigger".
 func stepMarks(st *Step) string {
 	var b words
-	if st.Times > 1 && (st.Verb.Calls() || st.Verb == Inject) {
+	if st.Times > 1 {
 		b.add("x" + decimal(st.Times))
 	}
 	if st.Async && !st.Verb.stands() {

@@ -196,14 +196,7 @@ func (a *app) printVerifications(list []harness.Verification) error {
 		return nil
 	}
 	p := a.printer()
-	report.VerificationTable(p, list)
-	for _, v := range list {
-		switch v.Verdict {
-		case check.Reproduced, check.Holds:
-		case check.NotReproduced, check.Broken, check.CannotJudgeAll:
-			p.Printf("look at it: %s\n", lookAt(v))
-		}
-	}
+	report.VerificationTable(p, list, lookAt)
 	return p.Err()
 }
 
