@@ -83,9 +83,13 @@ type Options struct {
 	Seed    uint64 // 0 for DefaultSeed
 	Odds    sim.Odds
 	Perturb []sim.Perturbation
+
+	// Wrap, when set, stands between the LAN and the stack of each node: it returns what the LAN is to drive. So another
+	// stack takes a node's place, or a fault is put in front of one that no knob has.
+	Wrap func(node int, s stack.Stack) stack.Stack
 }
 
-// comparable reports whether a run of these options is the one that was recorded.
+// recorded reports whether a run of these options is the one that was recorded.
 func (o Options) recorded() bool {
 	return (o.Seed == 0 || o.Seed == DefaultSeed) && o.Odds == (sim.Odds{}) && len(o.Perturb) == 0
 }
@@ -128,6 +132,9 @@ func Play(s *scenario.Scenario, c *scenario.Case, model fault.Set, o Options) *t
 		settle[i] = cfg.Profile.Settle
 		lan.Attach(n.Name, cfg.Prefix.Addr(), func(firstID uint16) stack.Stack {
 			cfg.FirstID = firstID
+			if o.Wrap != nil {
+				return o.Wrap(i, node.New(cfg))
+			}
 			return node.New(cfg)
 		})
 	}
@@ -185,7 +192,7 @@ func UnitID(a netip.Addr) [6]byte {
 }
 
 // Redrive steps a fresh stack through what a run's record says went into one node, from its last start on, and returns the
-// first event whose output differs, or 0. The same inputs at the same times give the same outputs.
+// first event that differs from what it does now, or 0: the same inputs at the same times give the same outputs.
 func Redrive(t *trace.Trace, at int, fresh stack.Stack) uint32 {
 	var out stack.Outputs
 	var pending []stack.Output
@@ -198,7 +205,7 @@ func Redrive(t *trace.Trace, at int, fresh stack.Stack) uint32 {
 		switch what := e.What.(type) {
 		case stack.Input:
 			if len(pending) > 0 {
-				return e.Seq
+				return e.Seq // it wants more done than the record shows
 			}
 			out.Reset()
 			fresh.Step(e.At, what, &out)

@@ -31,7 +31,8 @@ type Capture struct {
 	Base    time.Time     // when the first packet was captured; zero in a file without packets
 }
 
-// Skip counts packets that were left out for the same reason.
+// Skip counts packets that were left out for the same reason. Packets of TCP that make no frame by themselves, such as an
+// acknowledgement, are not left out.
 type Skip struct {
 	Why   string // "not IPv4", "not port 137-139", ...
 	Count int

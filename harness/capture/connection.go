@@ -3,9 +3,7 @@
 package capture
 
 import (
-	"cmp"
 	"container/list"
-	"slices"
 
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
@@ -108,14 +106,9 @@ func (r *reader) forget(c *connection) {
 	delete(r.connections.byEnds, c.key)
 }
 
-// endConnections ends all connections where the capture does, in the order of their numbers.
+// endConnections ends all connections where the capture does.
 func (r *reader) endConnections() {
-	var open []*connection
-	for _, c := range r.connections.byEnds {
-		open = append(open, c)
-	}
-	slices.SortFunc(open, func(a, b *connection) int { return cmp.Compare(a.number, b.number) })
-	for _, c := range open {
-		r.forget(c)
+	for r.connections.recent.Len() > 0 {
+		r.forget(r.connections.recent.Back().Value.(*connection))
 	}
 }

@@ -25,8 +25,10 @@ func ReadFile(path string) (Capture, error) {
 	if err != nil {
 		return Capture{}, fmt.Errorf("capture: %w", err)
 	}
-	defer f.Close()                                    // nothing was written: closing cannot lose anything
-	c, err := read(f, int(min(info.Size(), 64<<10))+1) // one more, so that the end is seen without growing
+	defer f.Close() // nothing was written: closing cannot lose anything
+
+	// One byte more than the file has, so that its end is seen without growing the buffer.
+	c, err := read(f, int(min(info.Size(), 64<<10))+1)
 	if err != nil {
 		return c, fmt.Errorf("%w: %s", err, path)
 	}

@@ -73,6 +73,10 @@ var _ = Describe("Capture files", func() {
 		Expect(capture.WriteFile(path, nil)).To(Succeed())
 		Expect(os.ReadFile(target)).To(Equal([]byte("precious")))
 		Expect(os.ReadFile(path)).To(HaveLen(24))
+		elsewhere := filepath.Join(dir, "elsewhere")
+		Expect(os.Symlink(GinkgoT().TempDir(), elsewhere)).To(Succeed())
+		Expect(capture.WriteFile(elsewhere, nil)).To(Succeed())
+		Expect(os.ReadFile(elsewhere)).To(HaveLen(24))
 	})
 
 	It("are refused by the name of what they are instead", func() {

@@ -53,6 +53,10 @@ var _ = Describe("Reading a capture", func() {
 		Expect(t.read().Frames[1].At).To(Equal(-time.Second + time.Millisecond))
 	})
 
+	It("takes a link type with a checksum length for the link type", func() {
+		Expect(t.header(65535, 0x44000001).packet(append(packet(), 1, 2, 3, 4)).read().Frames).To(HaveLen(1))
+	})
+
 	It("takes VLAN tags off", func() {
 		tagged := slices.Insert(packet(), 12, 0x88, 0xa8, 0, 1, 0x81, 0, 0, 2)
 		Expect(t.packet(tagged).read().Frames).To(HaveLen(1))
@@ -92,6 +96,8 @@ var _ = Describe("Reading a capture", func() {
 		version[14] = 0x65
 		header := segment(line{1, at(pc, 1025), at(peer, 139)}, "S", 0, nil)
 		header[46] = 0x40
+		beyond := slices.Clone(header)
+		beyond[46] = 0xf0
 		tagged := slices.Insert(packet(), 12, 0x81, 0, 0, 1)
 		options := packet()
 		options[14] = 0x4f
@@ -101,12 +107,12 @@ var _ = Describe("Reading a capture", func() {
 		noRoom[17] = 19
 		for _, b := range [][]byte{
 			packet(), arp, icmp, fragment, elsewhere, tcp137, version, header, arp[:13], packet()[:20], packet()[:36],
-			tagged[:15], options[:40], packet()[:41], long[:60], long[:50], noRoom,
+			tagged[:15], options[:40], packet()[:41], long[:60], long[:50], noRoom, beyond,
 		} {
 			t.packet(b)
 		}
 		c := t.read()
-		Expect(c.Packets).To(Equal(17))
+		Expect(c.Packets).To(Equal(18))
 		Expect(c.Frames).To(HaveLen(1))
 		Expect(c.Skipped).To(Equal([]capture.Skip{
 			{Why: "not IPv4", Count: 1, First: 2},
@@ -114,7 +120,7 @@ var _ = Describe("Reading a capture", func() {
 			{Why: "IPv4 fragment", Count: 1, First: 4},
 			{Why: "not port 137-139", Count: 2, First: 5},
 			{Why: "malformed IPv4 header", Count: 2, First: 7},
-			{Why: "malformed TCP header", Count: 1, First: 8},
+			{Why: "malformed TCP header", Count: 2, First: 8},
 			{Why: "too short for its headers", Count: 8, First: 9},
 		}))
 	})
@@ -298,6 +304,14 @@ var _ = Describe("Reading TCP", func() {
 		))
 	})
 
+	It("tells a new connection from one of which only the end was captured", func() {
+		t.packet(segment(client, "R", 9, nil)).packet(segment(client, "S", isn, nil))
+		Expect(t.read().Frames).To(HaveExactElements(
+			And(HaveField("Conn", 1), HaveField("Kind", trace.Reset)),
+			And(HaveField("Conn", 2), HaveField("Kind", trace.Connect)),
+		))
+	})
+
 	It("sees the SYN of a SYN/ACK that was captured before it", func() {
 		t.packet(segment(server, "SA", 5000, nil)).packet(segment(client, "S", isn, nil))
 		say("PA", 0, message(1))
@@ -351,6 +365,16 @@ var _ = Describe("Reading TCP", func() {
 		))
 	})
 
+	It("knows where FIN is behind what the snap length cut off", func() {
+		handshake()
+		b := segment(client, "FPA", isn+1, message(100))
+		t.record(b[:len(b)-40], len(b))
+		Expect(t.read().Frames[1:]).To(HaveExactElements(
+			And(HaveField("Kind", trace.Message), HaveField("Odd", ContainElement("40 bytes of the message are missing"))),
+			HaveField("Kind", trace.Fin),
+		))
+	})
+
 	It("notes bad checksums on the messages that the segment brought, and on the events", func() {
 		handshake()
 		b := segment(client, "FPA", isn+1, append(message(6), message(7)...))
@@ -392,7 +416,9 @@ var _ = Describe("Reading TCP", func() {
 		t.packet(segment(server, "A", 5001, []byte{0x82, 0}))
 		t.packet(segment(server, "RA", 5003, nil))
 		Expect(t.read().Frames[1:]).To(HaveExactElements(
-			And(HaveField("Number", 4), HaveField("Odd", []string{"50 of 104 bytes of a message before the end of what was captured"})),
+			And(HaveField("Number", 4), HaveField("Odd", []string{
+				"50 of 104 bytes of a message before the end of what was captured",
+			})),
 			And(HaveField("Number", 5), HaveField("Odd", []string{"2 of 4 bytes of a message's header before RST"})),
 			And(HaveField("Number", 6), HaveField("Kind", trace.Reset)),
 		))
@@ -410,6 +436,15 @@ var _ = Describe("Reading TCP", func() {
 		Expect(got).To(HaveLen(71))
 		Expect(got[0].Odd).To(Equal([]string{"follows a gap of 1000 bytes"}))
 		Expect(got[70].Odd).To(BeEmpty())
+	})
+
+	It("does not hold small segments without end either", func() {
+		handshake()
+		for n := range 5000 {
+			say("A", 100+n, []byte{0})
+		}
+		say("A", 0, make([]byte, 100))
+		Expect(t.read().Skipped).To(HaveExactElements(HaveField("Why", "TCP data of a gap that was given up")))
 	})
 
 	It("counts what comes when its gap has been given up", func() {
@@ -472,7 +507,8 @@ var _ = Describe("Reading TCP", func() {
 		Expect(c.Skipped).To(HaveExactElements(And(
 			HaveField("Why", "the connection silent for longest forgotten: more than 4096 at once"),
 			HaveField("Count", 2))))
-		Expect(c.Frames[len(c.Frames)-1]).To(And(HaveField("Payload", message(10)), HaveField("Conn", 1), HaveField("Odd", BeEmpty())))
+		Expect(c.Frames[len(c.Frames)-1]).To(And(
+			HaveField("Payload", message(10)), HaveField("Conn", 1), HaveField("Odd", BeEmpty())))
 	})
 })
 
@@ -519,6 +555,8 @@ var _ = Describe("Reading what is damaged", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(c.Frames).To(BeEmpty())
 		Expect(c.Cut.Reason).To(Equal("packet claims 1073741824 bytes, the limit is 262144"))
+		c = newTape().packet(make([]byte, 256<<10+1)).read()
+		Expect(c.Cut.Reason).To(Equal("packet claims 262145 bytes, the limit is 262144"))
 	})
 
 	It("allocates by what arrives, not by what is claimed", func() {
@@ -542,6 +580,9 @@ var _ = Describe("Reading what is damaged", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(c.Frames).NotTo(BeEmpty())
 		Expect(c.Cut.Reason).To(HaveSuffix(": disk on fire"))
+		c, err = capture.Read(io.MultiReader(bytes.NewReader(file[:24]), iotest.ErrReader(broken)))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Cut.String()).To(Equal("cut at byte 24, packet 1: 0 of 16 bytes of a packet's header: disk on fire"))
 		_, err = capture.Read(iotest.ErrReader(broken))
 		Expect(err).To(MatchError(broken))
 	})

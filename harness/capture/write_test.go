@@ -119,6 +119,7 @@ var _ = Describe("Writing a capture", func() {
 			"0s 10.0.0.20:1025 > 10.0.0.10:139 S seq 0 len 0",
 			"100µs 10.0.0.10:139 > 10.0.0.20:1025 RA seq 0 ack 1 len 0",
 		))
+		Expect(sniff(written(s))[1].tcp.Seq).To(BeZero())
 	})
 
 	It("acknowledges nothing to or from an end that has reset", func() {
@@ -130,6 +131,28 @@ var _ = Describe("Writing a capture", func() {
 			"200µs 10.0.0.20:1025 > 10.0.0.10:139 PA seq 1 ack 1 len 10",
 			"205µs 10.0.0.10:139 > 10.0.0.20:1025 RA seq 1 ack 11 len 0",
 			"250µs 10.0.0.20:1025 > 10.0.0.10:139 PA seq 11 ack 1 len 10",
+		))
+	})
+
+	It("acknowledges nothing that an end sent before it reset", func() {
+		s.event(0, trace.Connect, conn)
+		s.event(200*us, trace.Message, conn, message(6)...)
+		s.event(205*us, trace.Reset, conn)
+		Expect(summaries(written(s))[3:]).To(HaveExactElements(
+			"200µs 10.0.0.20:1025 > 10.0.0.10:139 PA seq 1 ack 1 len 10",
+			"205µs 10.0.0.20:1025 > 10.0.0.10:139 RA seq 11 ack 1 len 0",
+		))
+	})
+
+	It("puts what it makes up before a frame of the same time", func() {
+		s.event(0, trace.Connect, conn)
+		s.event(200*us, trace.Message, conn, message(6)...)
+		s.event(210*us, trace.Message, conn.back(), message(0)...)
+		Expect(summaries(written(s))[3:]).To(HaveExactElements(
+			"200µs 10.0.0.20:1025 > 10.0.0.10:139 PA seq 1 ack 1 len 10",
+			"210µs 10.0.0.10:139 > 10.0.0.20:1025 A seq 1 ack 11 len 0",
+			"210µs 10.0.0.10:139 > 10.0.0.20:1025 PA seq 1 ack 11 len 4",
+			"220µs 10.0.0.20:1025 > 10.0.0.10:139 A seq 11 ack 5 len 0",
 		))
 	})
 
@@ -218,6 +241,15 @@ var _ = Describe("Writing a capture", func() {
 	})
 })
 
+var _ = Describe("Writing a long capture", func() {
+	It("does so piece by piece", func() {
+		var pieces sizes
+		Expect(capture.Write(&pieces, everything())).To(Succeed())
+		Expect(len(pieces)).To(BeNumerically(">", 3))
+		Expect(slices.Max(pieces)).To(BeNumerically("<", 68<<10))
+	})
+})
+
 var _ = Describe("Numbering frames", func() {
 	It("gives each the number of the packet that completes it", func() {
 		conn := line{1, at(peer, 1025), at(pc, 139)}
@@ -242,6 +274,14 @@ var _ = Describe("Numbering frames", func() {
 		Expect(second).To(Equal(first))
 	})
 })
+
+// sizes is a writer that remembers how much it was given each time.
+type sizes []int
+
+func (s *sizes) Write(b []byte) (int, error) {
+	*s = append(*s, len(b))
+	return len(b), nil
+}
 
 // limited is a writer with room for so many bytes.
 type limited struct {
@@ -280,6 +320,7 @@ func checkTCP(packets []sniffed, which string) {
 			if !p.tcp.ACK {
 				delete(ends, to)
 			}
+			Expect(p.tcp.Window).To(BeEquivalentTo(65535), what)
 			Expect(p.tcp.Options).To(HaveLen(1), what)
 			Expect(p.tcp.Options[0].OptionData).To(Equal([]byte{1460 >> 8, 1460 & 0xff}), what)
 		}

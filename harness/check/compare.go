@@ -235,9 +235,19 @@ func alteration(a, b *trace.Frame) (fields []string, kin bool) {
 		fields = append(fields, odd)
 	}
 	if ends == 0 {
-		return fields, true
+		return fields, !otherMessage(content)
 	}
 	return fields, len(content) == 0
+}
+
+// otherMessage reports whether so much differs that two payloads are better told apart than compared: what they do and
+// whom it is about.
+func otherMessage(content []string) bool {
+	about := func(name string) bool {
+		return name == "QUESTION_NAME" || name == "RR_NAME" || name == "DESTINATION_NAME" || name == "CALLED_NAME"
+	}
+	does := func(name string) bool { return name == "flags" || name == "MSG_TYPE" || name == "TYPE" }
+	return slices.ContainsFunc(content, about) && slices.ContainsFunc(content, does)
 }
 
 // differingFields decodes both payloads only to name what differs.
@@ -458,7 +468,7 @@ func (d Difference) String() string {
 		return fmt.Sprintf("frame %d of the recording stands elsewhere in the run, as frame %d: %s",
 			d.Recorded.Number, d.Run.Number, Describe(d.Recorded))
 	}
-	return fmt.Sprintf("frame %d of the recording, frame %d of the run: %s differ: %s",
+	return fmt.Sprintf("frame %d of the recording is altered in the run, there frame %d: %s: %s",
 		d.Recorded.Number, d.Run.Number, strings.Join(d.Fields, ", "), Describe(d.Recorded))
 }
 

@@ -55,7 +55,17 @@ const (
 	claimCount     = 3
 	releaseCount   = 3
 	conflictWindow = time.Second
+	rfcInterval    = 250 * time.Millisecond // BCAST_REQ_RETRY_TIMEOUT
+	netbtInterval  = 750 * time.Millisecond // BcastQueryTimeout
 )
+
+// interval is the time between the repetitions of a broadcast request of a node.
+func (w *watch) interval(node int) time.Duration {
+	if w.run.Scenario.Nodes[node].Profile == "netbt" {
+		return netbtInterval
+	}
+	return rfcInterval
+}
 
 // violations checks the promises of a correct stack against what crossed the seam.
 func violations(run Run) []Violation {
@@ -132,9 +142,9 @@ type releasing struct {
 	since     time.Duration
 	step      int
 	event     uint32
+	until     time.Duration // when the name was claimed again, which cancels the rest; 0 for never
 	seen      int
 	id        uint16
-	cancelled bool
 	onStop    bool
 }
 
@@ -220,7 +230,9 @@ func (w *watch) call(n *watched, c stack.Call) {
 		if !h.registered {
 			h.claiming = true
 			for _, r := range n.releases {
-				r.cancelled = r.cancelled || r.name == h.name
+				if r.name == h.name && r.until == 0 {
+					r.until = w.now.At
+				}
 			}
 		}
 	case netbios.Call:
@@ -278,7 +290,7 @@ func (w *watch) added(n *watched, m made, code netbios.Code) {
 	}
 	switch code {
 	case netbios.GOODRET:
-		if text := claimFault(claims); text != "" {
+		if text := claimFault(claims, w.interval(int(w.now.Node))); text != "" {
 			w.violate(ClaimSequence, "%s: %s", name, text)
 		}
 		h.registered, h.deleted, h.conflict = true, false, false
@@ -299,24 +311,20 @@ func (w *watch) claimedSince(n *watched, name netbios.Name, seq uint32) bool {
 }
 
 // claimFault tells what is wrong with the claims of a name that was granted; the last of them are the ones that count.
-func claimFault(claims []claimSent) string {
+func claimFault(claims []claimSent, interval time.Duration) string {
 	if len(claims) < claimCount+1 {
 		return fmt.Sprintf("registered after %d claims and demands, want %d and one", len(claims), claimCount)
 	}
 	c := claims[len(claims)-claimCount-1:]
-	spacing := c[1].at - c[0].at
 	for i := range claimCount {
 		switch {
 		case c[i].overwrite:
 			return "an overwrite demand among the claims"
 		case c[i].id != c[0].id:
 			return "claims under different identifiers"
-		case c[i+1].at-c[i].at != spacing:
-			return "claims are not evenly spaced"
+		case c[i+1].at-c[i].at != interval:
+			return fmt.Sprintf("claims are %s apart, want %s", c[i+1].at-c[i].at, interval)
 		}
-	}
-	if spacing != 250*time.Millisecond && spacing != 750*time.Millisecond {
-		return fmt.Sprintf("claims are %s apart, want 250ms (RFC 1002) or 750ms (NetBT)", spacing)
 	}
 	if last := c[claimCount]; !last.overwrite || last.id == c[0].id {
 		return "no overwrite demand under an identifier of its own at the end"
@@ -393,12 +401,15 @@ func (w *watch) judgeReleases(node int, r *releasing, end time.Duration) {
 	if r.onStop {
 		invariant = ReleaseOnStop
 	}
-	whole := !r.cancelled && end-r.since > conflictWindow*2
+	if r.until > 0 {
+		end = r.until
+	}
+	due := min(releaseCount, 1+int(max(0, end-r.since-1)/w.interval(node)))
 	switch {
 	case r.seen == 0:
 		w.violate(invariant, "%s became free, and no release was sent", r.name)
-	case whole && r.seen != releaseCount:
-		w.violate(invariant, "%s became free, and %d releases were sent, want %d", r.name, r.seen, releaseCount)
+	case r.seen != due:
+		w.violate(invariant, "%s became free, and %d releases were sent, want %d", r.name, r.seen, due)
 	}
 }
 

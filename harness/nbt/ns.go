@@ -538,12 +538,16 @@ func (m NameMessage) AppendBinary(b []byte) ([]byte, error) {
 	case m.RCode > maxRCode:
 		return b, rangeError("RCODE", int(m.RCode), maxRCode)
 	case m.Flags&^AllFlags != 0:
-		return b, &EncodeError{"NM_FLAGS", fmt.Errorf("%w: 0x%04x has bits outside 0x%04x", ErrRange, uint16(m.Flags), uint16(AllFlags))}
+		return b, &EncodeError{
+			"NM_FLAGS", fmt.Errorf("%w: 0x%04x has bits outside 0x%04x", ErrRange, uint16(m.Flags), uint16(AllFlags)),
+		}
 	}
 	n := counts{len(m.Questions), len(m.Answers), len(m.Authority), len(m.Additional)}
 	if m.Uncounted {
 		if n != (counts{answers: 1}) || !m.mayLeaveUncounted() {
-			return b, &EncodeError{"ANCOUNT", fmt.Errorf("%w: only a negative name query response, of one record, leaves it uncounted", ErrCount)}
+			return b, &EncodeError{
+				"ANCOUNT", fmt.Errorf("%w: only a negative name query response leaves its one record uncounted", ErrCount),
+			}
 		}
 		n[answers] = 0
 	}

@@ -71,6 +71,17 @@ var _ = Describe("Parsing a name service message", func() {
 		Expect(string(b)).To(HaveSuffix("behind"))
 	})
 
+	It("gives sections that appending to does not spill into the next", func() {
+		m := nbt.PositiveAnswer(7, demo, 0, addr)
+		m.Authority = nbt.PositiveAnswer(7, peer, 0, addr).Answers
+		b, err := m.AppendBinary(nil)
+		Expect(err).NotTo(HaveOccurred())
+		m, err = nbt.ParseNameMessage(b)
+		Expect(err).NotTo(HaveOccurred())
+		_ = append(m.Answers, nbt.Resource{})
+		Expect(m.Authority[0].Name).To(Equal(peer))
+	})
+
 	It("reads several records of every section", func() {
 		want := nbt.PositiveAnswer(7, demo, nbt.NBGroup, addr)
 		want.Questions = append(nbt.Query(0, demo).Questions, nbt.Query(0, peer).Questions...)
@@ -145,6 +156,13 @@ var _ = Describe("Encoding a name service message", func() {
 		Entry("a pointer with bytes of a name that is cut short", with(nbt.Query(1, demo), func(m *nbt.NameMessage) {
 			m.Answers = []nbt.Resource{{Name: demo, Pointer: 40, Type: nbt.TypeNULL}}
 		}), "RR_NAME", nbt.ErrPointerTarget),
+		Entry("a pointer to a zero byte of the header, as if to a null name", with(redirect(), func(m *nbt.NameMessage) {
+			m.Additional[0].Scope, m.Additional[0].Pointer = "", 4
+		}), "RR_NAME", nbt.ErrPointerTarget),
+		Entry("a pointer of fifteen bits to the right name", with(redirect(), func(m *nbt.NameMessage) {
+			m.Authority[0].Data = append(make([]byte, 0x4000-35), "\x02NS\x03LAB\x07EXAMPLE\x00"...)
+			m.Additional[0].Pointer = 0x4000
+		}), "RR_NAME", nbt.ErrPointerForward),
 		Entry("a bare name where a NetBIOS name belongs", with(nbt.Claim(1, demo, 0, addr), func(m *nbt.NameMessage) {
 			m.Additional[0].Bare, m.Additional[0].Pointer = true, 0
 		}), "RR_NAME", nbt.ErrFirstLabel),

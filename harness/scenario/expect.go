@@ -263,10 +263,9 @@ func (p *parser) wire(not bool) Clause {
 			p.failAt(t, "%s carries no code", m.Kind)
 		case p.option("code", &code):
 			m.Coded, m.Code = true, uint8(p.hexNumber("code", 2))
+		case not && t.kind == word && isTimes(t.text):
+			p.failAt(t, `"no" and a number of frames exclude each other`)
 		case t.kind == word && isTimes(t.text):
-			if not {
-				p.failAt(t, `"no" and a number of frames exclude each other`)
-			}
 			m.Count = p.count(&m.Counted)
 		case t.is("within") && lasts, t.is("for") && within:
 			p.failAt(t, `"within" and "for" exclude each other`)

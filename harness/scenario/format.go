@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
 )
 
 // remark is what a file has besides statements: a comment, a blank line when the text is empty.
@@ -56,7 +55,7 @@ const (
 type row struct {
 	is      rowKind
 	cells   cells    // of a comment: in who
-	rest    []string // marks, "trigger" and alternatives: each stands in a column of its own as far as lines are short
+	rest    []string // "trigger", or the alternatives
 	comment string
 	text    string // aligned
 }
@@ -194,9 +193,7 @@ func (f *formatter) oneCase(c *Case) {
 	for i := range c.Steps {
 		st := &c.Steps[i]
 		r := row{is: stepRow, cells: stepCells(s.Nodes, st)}
-		if marks := stepMarks(st); marks != "" {
-			r.cells.args = joined(r.cells.args, marks)
-		}
+		r.cells.args = joined(r.cells.args, stepMarks(st))
 		if st.Trigger {
 			r.rest = []string{"trigger"}
 		}
@@ -207,9 +204,10 @@ func (f *formatter) oneCase(c *Case) {
 	}
 }
 
+// joined puts a space between two texts, if there are two.
 func joined(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + " " + b
 }
@@ -230,7 +228,7 @@ func expectationRow(e *Expectation) row {
 // Lines wider than this do not move the columns of others.
 const alignedWidth = 100
 
-// align sets the columns: who and what over a whole case, the rest over each paragraph.
+// align sets the columns: who does what over a whole case, the rest over a paragraph.
 func (f *formatter) align() {
 	for from := 0; from < len(f.rows); {
 		to := from + 1
@@ -250,22 +248,22 @@ func (f *formatter) align() {
 	}
 }
 
-// alignCase sets who does what, of the header and of the steps each by itself.
+// alignCase sets who does what, in the header and in the steps each by itself.
 func alignCase(rows []row) {
 	var header, node, who, what column
 	for i := range rows {
 		switch c := rows[i].cells; rows[i].is {
 		case nodeRow:
-			node.fit(c.what)
-			header.fit(c.who)
+			node.fit(c.what, alignedWidth)
+			header.fit(c.who, alignedWidth)
 		case headerRow:
-			header.fit(c.who)
+			header.fit(c.who, alignedWidth)
 		case stepRow:
-			who.fit(c.who)
-			what.fit(c.what)
+			who.fit(c.who, alignedWidth)
+			what.fit(c.what, alignedWidth)
 		}
 	}
-	indented := true // the comment belongs to the expectation below it
+	aboveExpectation := false // the comment belongs to what is below it
 	for i := len(rows) - 1; i >= 0; i-- {
 		r := &rows[i]
 		switch c := r.cells; r.is {
@@ -274,47 +272,38 @@ func alignCase(rows []row) {
 		case nodeRow:
 			r.text = header.pad(c.who) + node.pad(c.what) + c.args
 		case caseRow:
-			r.text = c.who + " " + c.what
+			r.text = c.text()
 		case stepRow:
 			r.text = strings.TrimRight(who.pad(c.who)+what.pad(c.what)+c.args, " ")
 		case expectRow:
-			r.text = who.pad("") + "-> " + c.what
+			r.text = who.pad("") + c.text()
 		case commentRow:
 			r.text = c.who
-			if indented && i+1 < len(rows) {
+			if aboveExpectation {
 				r.text = who.pad("") + c.who
 			}
+		case blankRow:
 		}
-		indented = r.is == expectRow || r.is == commentRow && indented
+		aboveExpectation = r.is == expectRow || r.is == commentRow && aboveExpectation
 	}
 }
 
-// alignParagraph sets alternatives, triggers and comments below each other.
+// alignParagraph sets triggers below each other, and alternatives, and comments.
 func alignParagraph(rows []row) {
-	var bars, triggers, comments column
+	var triggers, alternatives, comments column
+	of := map[rowKind]*column{stepRow: &triggers, expectRow: &alternatives}
 	for i := range rows {
-		switch r := &rows[i]; {
-		case len(r.rest) == 0:
-		case r.is == expectRow:
-			bars.fit(r.text)
-		default:
-			triggers.fit(r.text)
+		if r := &rows[i]; len(r.rest) > 0 {
+			of[r.is].fit(r.text, alignedWidth)
 		}
 	}
 	for i := range rows {
 		r := &rows[i]
-		for j, part := range r.rest {
-			switch {
-			case j > 0:
-				r.text += " " + part
-			case r.is == expectRow:
-				r.text = bars.pad(r.text) + part
-			default:
-				r.text = triggers.pad(r.text) + part
-			}
+		if len(r.rest) > 0 {
+			r.text = of[r.is].pad(r.text) + strings.Join(r.rest, " ")
 		}
 		if r.comment != "" {
-			comments.fit(r.text)
+			comments.fit(r.text, alignedWidth)
 		}
 	}
 	for i := range rows {
@@ -327,8 +316,8 @@ func alignParagraph(rows []row) {
 // column is the width of the widest text in a column.
 type column int
 
-func (c *column) fit(s string) {
-	if n := utf8.RuneCountInString(s); n <= alignedWidth {
+func (c *column) fit(s string, widest int) {
+	if n := utf8.RuneCountInString(s); n <= widest {
 		*c = max(*c, column(n))
 	}
 }
@@ -353,4 +342,3 @@ func (f *formatter) write(tight bool) []byte {
 	}
 	return []byte(b.String())
 }
-

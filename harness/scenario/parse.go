@@ -56,21 +56,22 @@ type parser struct {
 	tokens  []token // of the line
 	next    int
 	comment string // of the line
+	of      token  // the label that the step is about
 
-	bugNode    token // resolved when the nodes are known
-	bugLine    int
-	started    bool // by the first case or step, which ends the header
-	titled     bool // the file has cases
-	used       [maxNodes]bool
-	slugs      map[string]bool
-	labels     map[string]label // of the case
-	times      int              // calls of the case
-	earliest   time.Duration    // that the case can have reached
-	stated     bool             // the step's own return code
-	headline   Pos              // of the case; zero when it has none yet
-	triggers   int              // of the case
-	begun      bool             // by a comment or a statement: no opening comment can follow
-	size       int              // bytes of the canonical form without padding
+	bugNode  token // resolved when the nodes are known
+	bugLine  int
+	started  bool // by the first case or step, which ends the header
+	titled   bool // the file has cases
+	used     [maxNodes]bool
+	slugs    map[string]bool
+	labels   map[string]label // of the case
+	times    int              // calls of the case
+	earliest time.Duration    // that the case can have reached
+	stated   bool             // the step's own return code
+	headline Pos              // of the case; zero when it has none yet
+	triggers int              // of the case
+	begun    bool             // by a comment or a statement: no opening comment can follow
+	size     int              // bytes of the canonical form without padding
 }
 
 // label is what a step's "as" named.
@@ -177,9 +178,9 @@ func (p *parser) endOfLine(use string) {
 }
 
 // missing complains that the line ends, or goes on with something else, where an argument must stand.
-func (p *parser) missing(what string) {
+func (p *parser) missing(what, use string) {
 	t := p.peek()
-	p.failAt(t, "want %s, got %s", what, t.source())
+	p.failAt(t, "want %s, got %s: %s", what, t.source(), use)
 }
 
 // statement reads one line.
@@ -450,11 +451,11 @@ func (p *parser) newWord(what string) string {
 	case t.kind != word:
 		p.failAt(t, "want a %s, got %s", what, t.source())
 	case !isLabel(t.text):
-		p.failAt(t, "%s %q: want a lower-case letter, then lower-case letters, digits and -", what, t.text)
+		p.failAt(t, "%s %s: want a lower-case letter, then lower-case letters, digits and -", what, t.source())
 	case len(t.text) > maxWord:
 		p.failAt(t, "%s of %d bytes, at most %d", what, len(t.text), maxWord)
 	case reserved(t.text), what == "node" && beginsLines(t.text):
-		p.failAt(t, "%s %q: the word is reserved", what, t.text)
+		p.failAt(t, "%s %s: the word is reserved", what, t.source())
 	default:
 		return t.text
 	}
@@ -623,7 +624,7 @@ func (p *parser) start() {
 	}
 	node, ok := p.find(p.bugNode.text)
 	if !ok {
-		p.fail(Pos{p.bugLine, p.bugNode.col}, p.bugNode.width, "unknown node %q%s", p.bugNode.text,
+		p.fail(Pos{p.bugLine, p.bugNode.col}, p.bugNode.width, "unknown node %s%s", p.bugNode.source(),
 			suggestion(p.bugNode.text, p.nodeNames()))
 		return
 	}

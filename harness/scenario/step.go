@@ -141,9 +141,9 @@ func (p *parser) options(st *Step) {
 	}
 	switch {
 	case v.form&needsFrom != 0 && !from:
-		p.missing(`"from": ` + st.Verb.use())
+		p.missing(`"from"`, st.Verb.use())
 	case v.form&needsPayload != 0 && !payload:
-		p.missing("a payload in quotes: " + st.Verb.use())
+		p.missing("a payload in quotes", st.Verb.use())
 	}
 }
 
@@ -159,10 +159,13 @@ func (p *parser) marks(st *Step) {
 	for !p.done() {
 		switch t := p.peek(); {
 		case p.option("trigger", &st.Trigger):
+			p.checkTrigger(t)
 		case !st.Verb.Calls():
 			p.endOfLine(st.Verb.use())
 		case t.kind == word && isTimes(t.text):
-			st.Times = p.count(&times)
+			if st.Times = p.count(&times); st.Times > 1 && st.Label != "" {
+				p.failAt(t, "a labelled call cannot be repeated: the label names one call")
+			}
 		case p.option("&", &async):
 			st.Async = true
 		default:
@@ -200,6 +203,7 @@ func (p *parser) newLabel() string {
 // labelRef takes the label that a step is about.
 func (p *parser) labelRef(st *Step) string {
 	t := p.take()
+	p.of = t
 	if t.kind != word || reserved(t.text) {
 		p.failAt(t, "want a LABEL, got %s: %s", t.source(), st.Verb.use())
 		return ""
@@ -274,11 +278,11 @@ func (p *parser) packet() Packet {
 	}
 	switch {
 	case !to:
-		p.missing(`"to": ` + injectUse(kind))
+		p.missing(`"to"`, injectUse(kind))
 	case k.data && !from:
-		p.missing(`"from": ` + injectUse(kind))
+		p.missing(`"from"`, injectUse(kind))
 	case kind == Bytes && !port:
-		p.missing(`"port": ` + injectUse(kind))
+		p.missing(`"port"`, injectUse(kind))
 	}
 	return pkt
 }
@@ -334,9 +338,9 @@ func (p *parser) impairment(v Verb) Impairment {
 	}
 	switch {
 	case v == Delay && !by:
-		p.missing(`"by": ` + v.use())
+		p.missing(`"by"`, v.use())
 	case v == Alter && !at:
-		p.missing(`"byte": ` + v.use())
+		p.missing(`"byte"`, v.use())
 	}
 	im.Match = m
 	return im
@@ -367,16 +371,14 @@ func (p *parser) checkStep(t token, st *Step) {
 	switch {
 	case p.times > maxTimes:
 		p.failAt(t, "the calls of this case, with their repetitions, are more than %d", maxTimes)
-	case st.Label != "" && st.Times > 1:
-		p.failAt(t, "a labelled call cannot be repeated: the label names one call")
 	case st.Trigger:
-		p.checkTrigger(t)
 	case st.Of != "" && p.reproduces() && p.labels[st.Of].trigger:
-		p.failAt(t, "label %q is of a trigger step, which the control leaves out: mark this step as a trigger too", st.Of)
+		p.failAt(p.of, "label %q is of a trigger step, which the control leaves out: mark this step as a trigger too", st.Of)
 	}
 	p.checkTime(t, st)
 }
 
+// checkTrigger makes sure that the scenario has a use for triggers.
 func (p *parser) checkTrigger(t token) {
 	p.triggers++
 	switch {

@@ -340,4 +340,3 @@ func byteText(v uint8) string { return "0x" + hex(uint16(v)) }
 
 // hex writes the low byte of v.
 func hex(v uint16) string { return string([]byte{hexDigits[v>>4&15], hexDigits[v&15]}) }
-

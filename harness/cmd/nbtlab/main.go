@@ -69,7 +69,14 @@ func (a *app) explain(err error) {
 		p.Printf("nbtlab: %s\n", at.Detail())
 		return
 	}
-	p.Printf("nbtlab: %s\n", strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
+	for _, name := range []string{"harness: ", "fault: ", "capture: "} {
+		text = strings.TrimPrefix(text, name) // which of our packages says so is nothing to the user
+	}
+	if strings.HasPrefix(text, "unknown command") {
+		text += " (see: nbtlab --help)"
+	}
+	p.Printf("nbtlab: %s\n", text)
 }
 
 func (a *app) printer() *report.Printer { return report.NewPrinter(a.stdout, a.colour) }

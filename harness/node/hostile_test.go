@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+
+package node_test
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/fixtures"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/stack"
+)
+
+var _ = Describe("What is no message", func() {
+	var pc *bench
+
+	BeforeEach(func() {
+		pc = newBench()
+		pc.registered(chat)
+	})
+
+	It("of 0 bytes is ignored with a remark, and the next good message is answered (bad-input 21)", func() {
+		Expect(pc.receive(toPC, "").all()).To(Equal([]string{
+			"name service message ignored: nbt: NAME_TRN_ID at offset 0: message ends before this field does",
+		}))
+		Expect(pc.receive(dgmToPC, "").all()).To(Equal([]string{
+			"datagram ignored: nbt: MSG_TYPE at offset 0: message ends before this field does",
+		}))
+		Expect(pc.receive(toPC, query(9, chat)).sent()).To(HaveLen(1))
+		Expect(pc.receive(dgmToPC, datagram("10", 9, peerIP, friend, mail, "hi")).sent()).To(HaveLen(1))
+	})
+
+	It("is ignored with one remark, whatever is wrong with it", func() {
+		for _, v := range fixtures.Malformed() {
+			way := map[fixtures.Service]via{fixtures.NameService: toPC, fixtures.DatagramService: dgmToPC}[v.Service]
+			if v.Service == fixtures.SessionService {
+				continue
+			}
+			t := pc.step(stack.Datagram{From: way.from, To: way.to, Payload: v.Bytes})
+			Expect(t.all()).To(HaveLen(1), v.Name)
+			Expect(t.remarks()).To(HaveLen(1), v.Name)
+			Expect(strings.Contains(t.remarks()[0], " ignored: nbt: ")).To(BeTrue(), v.Name)
+		}
+	})
+
+	It("is survived on a connection as well", func() {
+		for _, v := range fixtures.Malformed() {
+			if v.Service == fixtures.SessionService {
+				c, _ := pc.connect()
+				pc.step(stack.Data{Conn: c, Bytes: v.Bytes})
+			}
+		}
+		pc.sessionFrom(chat)
+	})
+
+	It("is not looked at on other ports", func() {
+		way := toPC
+		way.to = netipPort(ownAddr, 9)
+		Expect(pc.receive(way, query(9, chat)).all()).To(BeEmpty())
+		Expect(pc.receive(way, "").all()).To(BeEmpty())
+	})
+
+	It("in every prefix of a good message makes no trouble (bad-input 8)", func() {
+		for _, v := range fixtures.Vectors() {
+			for end := range v.Bytes {
+				for _, way := range []via{toPC, dgmToPC} {
+					pc.step(stack.Datagram{From: way.from, To: way.to, Payload: v.Bytes[:end]})
+				}
+			}
+		}
+		Expect(pc.receive(toPC, query(9, chat)).sent()).To(HaveLen(1))
+	})
+
+	It("does not disturb names of other bytes: they are kept as they are (bad-input 32)", func() {
+		evil := netbios.Name([]byte("a;b|$(c)`\n\x1b\x00\xffxyz"))
+		pc.call(netbios.NCB{Command: netbios.AddName, Name: evil})
+		Expect(pc.advance(1e9).done()).To(Equal([]string{"ADD NAME: NRC_GOODRET num 3"}))
+	})
+})
+
+// unknown is an input that the seam does not have: it can only be made around its sealed type.
+type unknown struct{ stack.Input }
+
+var _ = Describe("An input that the node does not know", func() {
+	It("is a mistake of the driver's", func() {
+		Expect(func() { newBench().step(unknown{}) }).To(PanicWith("node: unknown input node_test.unknown"))
+	})
+})

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+
+package scenarios_test
+
+import (
+	"io/fs"
+	"path"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/pcaps"
+	"github.com/nbtlab/nbtlab/scenarios"
+)
+
+func TestScenarios(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "scenarios")
+}
+
+// One spec for each case of each scenario that ships, labelled with its bug.
+var _ = Describe("The shipped scenarios", func() {
+	shipped, err := harness.Shipped()
+	if err != nil {
+		panic(err) // before there are specs, nothing else can tell
+	}
+	for _, s := range shipped {
+		for i := range s.Cases {
+			verdict, sentence := check.Reproduced, "reproduces as "+harness.Path(s, &s.Cases[i])
+			if s.Against {
+				verdict, sentence = check.Holds, "makes no difference to "+harness.Path(s, &s.Cases[i])
+			}
+			It(s.Bug.ID()+" "+sentence, Label(s.Bug.ID()), func() {
+				faulty, err := harness.Model(s, harness.Buggy)
+				Expect(err).NotTo(HaveOccurred())
+				v, err := harness.Verify(s, i, faulty, pcaps.FS(), harness.Options{})
+				Expect(err).NotTo(HaveOccurred())
+				Expect(v.Verdict).To(Equal(verdict), v.Why)
+			})
+		}
+	}
+
+	It("are in canonical form", func() {
+		files, err := fs.Glob(scenarios.FS(), "*"+scenarios.Extension)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).NotTo(BeEmpty())
+		for _, file := range files {
+			src, err := fs.ReadFile(scenarios.FS(), file)
+			Expect(err).NotTo(HaveOccurred())
+			s, err := scenario.Parse(path.Join("scenarios", file), src)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(scenario.Format(s))).To(Equal(string(src)), file)
+		}
+	})
+
+	It("show every fault of the ledger at least once", func() {
+		reproduced := map[string]bool{}
+		for _, s := range shipped {
+			if !s.Against {
+				reproduced[s.Bug.ID()] = true
+			}
+		}
+		Expect(reproduced).To(And(HaveKey("Q124565"), HaveKey("MS00-047"), HaveKey("Q140419")))
+	})
+})
