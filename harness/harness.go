@@ -220,6 +220,15 @@ func Redrive(t *trace.Trace, at int, fresh stack.Stack) uint32 {
 	return 0
 }
 
+// Fresh makes the stack that a node of a recorded run had at its last start, for [Redrive].
+func Fresh(s *scenario.Scenario, c *scenario.Case, at int, model fault.Set, t *trace.Trace) stack.Stack {
+	cfg := config(s, c, at, model)
+	if e := t.Event(lastStart(t, at)); e != nil {
+		cfg.FirstID = e.What.(trace.Started).FirstID
+	}
+	return node.New(cfg)
+}
+
 func lastStart(t *trace.Trace, at int) uint32 {
 	for i := len(t.Events) - 1; i >= 0; i-- {
 		if _, ok := t.Events[i].What.(trace.Started); ok && int(t.Events[i].Node) == at {

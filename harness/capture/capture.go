@@ -6,9 +6,8 @@
 // It reads and writes; it does not judge. What is wrong below NBT is noted on the frame it happened to ([trace.Frame] Odd),
 // what is none of our business is counted ([Skip]), and a file that ends early is read as far as it goes ([Cut]).
 //
-// Headers are read and written by hand, with every length checked here. gopacket would allocate what a record claims,
-// can panic on crafted headers, and is some twenty times too slow for a job that reads thirty files in a few milliseconds;
-// the specs use it, and tshark, to check this package.
+// Headers are read and written by hand, with every length checked here: gopacket's file readers allocate what a record
+// claims, and some of its decoders panic on crafted headers. The specs use it, and tshark, to check this package.
 package capture
 
 import (

@@ -82,7 +82,11 @@ func (e Evidence) Verdict() (ScenarioVerdict, string) {
 		return verdict, why
 	}
 	for _, c := range e.Controls {
-		if c.Verdict != Pass {
+		switch c.Verdict {
+		case Pass:
+		case CannotJudge:
+			return CannotJudgeAll, fmt.Sprintf("control %s: %s", c.Name, c.Why)
+		case Fail:
 			return Broken, fmt.Sprintf("control %s: %s", c.Name, c.Why)
 		}
 	}
@@ -93,7 +97,7 @@ func (e Evidence) Verdict() (ScenarioVerdict, string) {
 // expected: then the disturbance did not matter.
 func (e Evidence) judgeable() (ScenarioVerdict, string) {
 	if e.Fixed.Report.Verdict() == CannotJudge {
-		return CannotJudgeAll, "on the fixed model: " + e.reason(e.Fixed.Report)
+		return CannotJudgeAll, "on the fixed model: " + e.Why(e.Fixed.Report)
 	}
 	if e.Buggy == nil {
 		return "", ""
@@ -112,11 +116,15 @@ func (e Evidence) judgeable() (ScenarioVerdict, string) {
 	return "", ""
 }
 
-func (e Evidence) reason(r Report) string {
-	if r.CannotJudge != "" {
+// Why tells why a run did not pass: the first thing that went wrong, or why nothing can be said.
+func (e Evidence) Why(r Report) string {
+	switch {
+	case r.CannotJudge != "":
 		return r.CannotJudge
+	case r.Verdict() == CannotJudge:
+		return "the network disturbed the run, and it did not go as expected: " + e.First(r)
 	}
-	return "the network disturbed the run, and it did not go as expected: " + e.First(r)
+	return e.First(r)
 }
 
 // reproduction holds the faulty model's run against what the scenario pins: the expectations that fail must be exactly the

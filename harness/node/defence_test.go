@@ -85,8 +85,7 @@ var _ = Describe("Defending a name (RFC 1002 section 5.1.1.5)", func() {
 	})
 
 	It("does not hear names in a scope: they are other names", func() {
-		scoped := func(frame string) []byte { return packet(frame) }
-		b := scoped(query(9, chat))
+		b := packet(query(9, chat))
 		withScope := append(append(append([]byte{}, b[:45]...), []byte("\x03LAB\x00")...), b[46:]...)
 		Expect(pc.step(stack.Datagram{From: toAll.from, To: toAll.to, Broadcast: true, Payload: withScope}).all()).To(BeEmpty())
 		Expect(pc.receive(toAll, query(9, chat)).sent()).To(HaveLen(1))
@@ -188,17 +187,16 @@ var _ = Describe("A name conflict demand", func() {
 	})
 
 	It("for a group name changes nothing: groups have many owners (KB Q314696)", func() {
-		pc.registeredGroup(team)
-		pc.now -= time.Second
-		Expect(pc.receive(toPC, response(pc.lastTrn, "ad87", team, unique, noIP)).changes()).To(BeEmpty())
+		pc.call(addGroup(team))
+		pc.advance(750 * time.Millisecond)
+		pc.call(listen(team, star))
+		Expect(pc.receive(toPC, response(pc.lastTrn, "ad87", team, unique, noIP)).all()).To(BeEmpty())
 		pc = benchWith(func(cfg *node.Config) { cfg.Profile = node.RFC1002Literal })
 		pc.registeredGroup(team)
 		Expect(pc.receive(toPC, response(9, "ad87", team, unique, noIP)).all()).To(BeEmpty())
 	})
 
 	It("ends what waits on the name with 0x19, and nothing else", func() {
-		pc.registered(mail)
-		pc.now = 0
 		pc = newBench()
 		pc.registered(mail)
 		pc.call(add(chat))

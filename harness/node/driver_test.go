@@ -485,5 +485,3 @@ func (b *bench) ring(id int) []string {
 	GinkgoHelper()
 	return b.step(stack.Timer{ID: stack.TimerID(id)}).all()
 }
-
-func netipPort(a netip.Addr, p uint16) netip.AddrPort { return netip.AddrPortFrom(a, p) }

@@ -3,6 +3,7 @@
 package node_test
 
 import (
+	"net/netip"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -57,7 +58,7 @@ var _ = Describe("What is no message", func() {
 
 	It("is not looked at on other ports", func() {
 		way := toPC
-		way.to = netipPort(ownAddr, 9)
+		way.to = netip.AddrPortFrom(ownAddr, 9)
 		Expect(pc.receive(way, query(9, chat)).all()).To(BeEmpty())
 		Expect(pc.receive(way, "").all()).To(BeEmpty())
 	})

@@ -201,7 +201,7 @@ var _ = Describe("Resolving a name", func() {
 			find(fmt.Sprintf("N%d<00>", i))
 		}
 		Expect(asked()).To(BeFalse())
-		find("ONE MORE<00>")
+		find("ONE-MORE<00>")
 		Expect(pc.call(sendDatagram(2, rival, "x")).sent()).To(
 			Equal([]string{"138 to peer:138: " + datagram("10", 2, ownIP, chat, rival, "x")}))
 		Expect(asked()).To(BeTrue())

@@ -121,8 +121,9 @@ const firstPort = 1025
 
 func (l *LAN) start(node int) {
 	h := &l.hosts[node]
-	h.stack, h.off, h.armed, h.inbound, h.started = h.boot(l.dice.id()), false, h.armed[:0], stack.Inbound, l.seq
-	l.record(node, trace.Started{}, 0)
+	id := l.dice.id()
+	h.stack, h.off, h.armed, h.inbound, h.started = h.boot(id), false, h.armed[:0], stack.Inbound, l.seq
+	l.record(node, trace.Started{FirstID: id}, 0)
 }
 
 // Now returns the time since the run began.

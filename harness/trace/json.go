@@ -47,6 +47,7 @@ type line struct {
 	CodeName  string  `json:"code_name,omitempty"`
 	Num       uint8   `json:"num,omitempty"`
 	LSN       uint8   `json:"lsn,omitempty"`
+	FirstID   uint16  `json:"first_id,omitempty"`
 	Conn      uint32  `json:"conn,omitempty"`
 	From      string  `json:"from,omitempty"`
 	To        string  `json:"to,omitempty"`
@@ -108,7 +109,7 @@ func (l *line) fill(what any) {
 	case Ended:
 		l.Event = "ended"
 	case Started:
-		l.Event = "started"
+		l.Event, l.FirstID = "started", x.FirstID
 	case Crashed:
 		l.Event, l.Text = "crashed", x.Text
 	case Dialled:

@@ -49,8 +49,9 @@ type (
 	StepBegan struct{}
 	// Ended marks the end of the run, so that the last step has one.
 	Ended struct{}
-	// Started tells that a node's stack was made, at the beginning and at each restart.
-	Started struct{}
+	// Started tells that a node's stack was made, at the beginning and at each restart, with which first transaction
+	// identifier.
+	Started struct{ FirstID uint16 }
 	// Crashed tells that a stack panicked in a step. It takes no part in the run any more.
 	Crashed struct{ Text string }
 	// Dialled is the SYN of a connection: it gives the ends of a [stack.Open]. Conn is the number at the opening end.
