@@ -97,7 +97,7 @@
 // # Limits
 //
 // A file has at most 1 MiB and 100,000 lines, a line 4 KiB (as written and in canonical form), a scenario 64 nodes, an
-// expectation 32 alternatives, a case 100,000 calls with their repetitions and 24 hours of waiting; the name of a node or a
+// expectation 32 alternatives, a case 100,000 steps with their repetitions and 24 hours of waiting; the name of a node or a
 // label 32 bytes, the title of a case 100. A UTF-8 byte order mark and lines that end in CR LF are read; [Format] drops
 // them.
 package scenario

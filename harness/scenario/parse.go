@@ -19,7 +19,7 @@ const (
 	maxLine         = 4 << 10 // bytes
 	maxLines        = 100_000 // so that there are no more steps and expectations either
 	maxNodes        = 64
-	maxTimes        = 100_000 // of a case's calls with their repetitions, and of the frames of one clause
+	maxTimes        = 100_000 // of a case: steps with their repetitions; of a clause: frames
 	maxAlternatives = 32      // of one expectation
 	maxWord         = 32      // bytes of a node's name or a label
 	maxTitle        = 100     // bytes of a case's title, which becomes a folder's name

@@ -370,7 +370,7 @@ func (p *parser) checkStep(t token, st *Step) {
 	p.times += st.Times
 	switch {
 	case p.times > maxTimes:
-		p.failAt(t, "the calls of this case, with their repetitions, are more than %d", maxTimes)
+		p.failAt(t, "the steps of this case, with their repetitions, are more than %d", maxTimes)
 	case st.Trigger:
 	case st.Of != "" && p.reproduces() && p.labels[st.Of].trigger:
 		p.failAt(p.of, "label %q is of a trigger step, which the control leaves out: mark this step as a trigger too", st.Of)

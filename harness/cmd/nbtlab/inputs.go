@@ -142,6 +142,23 @@ func (c *conditions) options() (harness.Options, error) {
 	return o, nil
 }
 
+// words are the conditions as they are given on the command line: none for those of the recorded run.
+func (c *conditions) words() []string {
+	var args []string
+	if c.seed != harness.DefaultSeed {
+		args = append(args, fmt.Sprintf("--seed %d", c.seed))
+	}
+	for _, x := range []struct {
+		name    string
+		percent float64
+	}{{"lose", c.lose}, {"double", c.double}, {"delay", c.delay}, {"reorder", c.reorder}} {
+		if x.percent > 0 {
+			args = append(args, fmt.Sprintf("--%s %v", x.name, x.percent))
+		}
+	}
+	return args
+}
+
 func writeTrace(path string, t *trace.Trace) error {
 	return output.WriteFile(path, t.WriteJSON)
 }

@@ -72,9 +72,9 @@ func (a *app) recordings(args []string) ([]harness.Recording, error) {
 }
 
 func (a *app) checkRecordings(dir string, list []harness.Recording) error {
-	wrong, err := harness.CheckRecordings(os.DirFS(dir), list)
+	wrong, err := harness.CheckRecordings(regularFiles{os.DirFS(dir)}, list)
 	if err != nil {
-		return fmt.Errorf("cannot check the recordings in %s: %w", dir, plain(err))
+		return fmt.Errorf("cannot check the recordings in %s: %w", dir, err)
 	}
 	p := a.printer()
 	for _, text := range wrong {

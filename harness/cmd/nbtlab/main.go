@@ -106,8 +106,29 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})
+	root.SetHelpCommand(helpCommand(root))
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	root.AddCommand(a.verifyCommand(), a.runCommand(), a.compareCommand(), a.checkCommand(), a.recordCommand(),
 		a.bugsCommand(), a.fmtCommand())
 	return root
+}
+
+// helpCommand is cobra's, but that it does not take an unknown command for none.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: "  nbtlab help verify",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q for %q", rest[0], cmd.CommandPath())
+			}
+			if err != nil {
+				return err
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,18 +70,7 @@ func (s *selection) repeat(nameOrPath, model string) string {
 	for _, b := range s.bindings {
 		args = append(args, "--bind", quote(b))
 	}
-	if s.seed != harness.DefaultSeed {
-		args = append(args, fmt.Sprintf("--seed %d", s.seed))
-	}
-	for _, x := range []struct {
-		name    string
-		percent float64
-	}{{"lose", s.lose}, {"double", s.double}, {"delay", s.delay}, {"reorder", s.reorder}} {
-		if x.percent > 0 {
-			args = append(args, fmt.Sprintf("--%s %v", x.name, x.percent))
-		}
-	}
-	return strings.Join(args, " ")
+	return strings.Join(append(args, s.words()...), " ")
 }
 
 // quote writes a word as a shell reads it back.
@@ -107,7 +95,7 @@ func (a *app) runCommand() *cobra.Command {
 what there was instead, who holds which reference, and the command that repeats the run.`,
 		Example: `  nbtlab run q124565 --model buggy
   nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
-  nbtlab run q124565-controls --case broadcast-datagrams --model Q124565
+  nbtlab run q124565-controls --case broadcast --model Q124565
   nbtlab run ./mine.scenario --lose 5 --seed 7`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

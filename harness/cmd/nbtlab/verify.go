@@ -4,10 +4,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,7 +68,7 @@ Without arguments it verifies everything that ships. 0 when all are reproduced o
 				return err
 			}
 			a.status = verifyStatus(list)
-			return a.printVerifications(list)
+			return a.printVerifications(list, func(v harness.Verification) string { return lookAt(v, args, cond) })
 		},
 	}
 	cond.flags(cmd)
@@ -87,11 +89,28 @@ func recordingsIn(dir string) (fs.FS, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("--pcaps %s: not a folder", dir)
 	}
-	return os.DirFS(dir), nil
+	return regularFiles{os.DirFS(dir)}, nil
+}
+
+// regularFiles is a file system that does not open what may never end: FIFOs and devices, linked to or not.
+type regularFiles struct{ fs.FS }
+
+func (r regularFiles) Open(name string) (fs.File, error) {
+	info, err := fs.Stat(r.FS, name)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.FS.Open(name)
 }
 
 // jobs lists the cases that the arguments mean: bugs by identifier, scenarios by name or path, or everything.
 func (a *app) jobs(args []string, stand string) ([]job, error) {
+	if _, err := fault.Parse(stand); stand != harness.Buggy && err != nil {
+		return nil, err // a scenario without a bug would never ask for it
+	}
 	list, err := a.scenariosOf(args)
 	if err != nil {
 		return nil, err
@@ -181,9 +200,9 @@ func verifyStatus(list []harness.Verification) int {
 	return status
 }
 
-func (a *app) printVerifications(list []harness.Verification) error {
+func (a *app) printVerifications(list []harness.Verification, lookAt func(harness.Verification) string) error {
 	for _, v := range list {
-		if err := verificationArtifacts(v); err != nil {
+		if err := verificationArtifacts(v, lookAt(v)); err != nil {
 			return err
 		}
 	}
@@ -200,17 +219,18 @@ func (a *app) printVerifications(list []harness.Verification) error {
 	return p.Err()
 }
 
-// lookAt is the command that shows what is behind a verdict that is not as it should be.
-func lookAt(v harness.Verification) string {
-	path := v.Scenario.Path
-	if !strings.HasPrefix(path, ".") && !strings.HasPrefix(path, "/") {
-		path = v.Scenario.Name
+// lookAt is the command that shows what is behind a verdict that is not as it should be. Shipped scenarios go by their
+// names, the user's own by the paths that verify was given.
+func lookAt(v harness.Verification, given []string, cond conditions) string {
+	which := v.Scenario.Name
+	if slices.Contains(given, v.Scenario.Path) {
+		which = v.Scenario.Path
 	}
-	args := fmt.Sprintf("nbtlab compare fixed %s %s", quote(modelOf(v)), quote(path))
+	args := []string{"nbtlab compare fixed", quote(modelOf(v)), quote(which)}
 	if v.Case.Slug != "" {
-		args += " --case " + quote(v.Case.Slug)
+		args = append(args, "--case", quote(v.Case.Slug))
 	}
-	return args
+	return strings.Join(append(args, cond.words()...), " ")
 }
 
 func modelOf(v harness.Verification) string {
@@ -221,7 +241,7 @@ func modelOf(v harness.Verification) string {
 }
 
 // verificationArtifacts leaves the runs behind a verdict that is not as it should be.
-func verificationArtifacts(v harness.Verification) error {
+func verificationArtifacts(v harness.Verification, lookAt string) error {
 	if verifyStatus([]harness.Verification{v}) == exitAsExpected {
 		return nil
 	}
@@ -231,7 +251,7 @@ func verificationArtifacts(v harness.Verification) error {
 	}
 	for _, r := range runs {
 		var text bytes.Buffer
-		report.RunText(report.NewPrinter(&text, false), r, lookAt(v))
+		report.RunText(report.NewPrinter(&text, false), r, lookAt)
 		if err := artifacts(r, text.String()); err != nil {
 			return err
 		}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+package harness_test
+
+import (
+	"bytes"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/stack"
+)
+
+// broken returns the promises that a run of a shipped scenario's case breaks, by name, in the order of their discovery.
+func broken(name string, index int, faulty string, wrap func(int, stack.Stack) stack.Stack) []string {
+	GinkgoHelper()
+	s := shipped(name)
+	r := harness.Run(s, &s.Cases[index], model(s, faulty), harness.Options{Wrap: wrap})
+	var names []string
+	for _, v := range append(r.Report.Violations, r.Report.Tolerated...) {
+		names = append(names, v.Invariant)
+	}
+	return names
+}
+
+// on applies a change to the outputs of one node.
+func on(node int, change func(in stack.Input, out []stack.Output) []stack.Output) func(int, stack.Stack) stack.Stack {
+	return func(n int, s stack.Stack) stack.Stack {
+		if n != node {
+			return s
+		}
+		return &saboteur{s, change}
+	}
+}
+
+// swallow drops the datagrams that a node sends from a port and that fit.
+func swallow(node int, port uint16, fits func(payload []byte, nth int) bool) func(int, stack.Stack) stack.Stack {
+	nth := 0
+	return on(node, func(_ stack.Input, out []stack.Output) []stack.Output {
+		var kept []stack.Output
+		for _, o := range out {
+			if d, ok := o.(stack.SendDatagram); ok && d.From.Port() == port {
+				if nth++; fits(d.Payload, nth) {
+					continue
+				}
+			}
+			kept = append(kept, o)
+		}
+		return kept
+	})
+}
+
+// rewrite changes the name service messages that a node sends.
+func rewrite(node int, change func(payload []byte, nth int)) func(int, stack.Stack) stack.Stack {
+	nth := 0
+	return on(node, func(_ stack.Input, out []stack.Output) []stack.Output {
+		list := append([]stack.Output(nil), out...)
+		for i, o := range list {
+			if d, ok := o.(stack.SendDatagram); ok && d.From.Port() == stack.NamePort {
+				nth++
+				d.Payload = bytes.Clone(d.Payload)
+				change(d.Payload, nth)
+				list[i] = d
+			}
+		}
+		return list
+	})
+}
+
+const pc = 0 // the node that has the bug in every shipped scenario
+
+var _ = Describe("The promises of a correct stack", func() {
+	It("are kept by the fixed model in every case that ships", func() {
+		all, err := harness.Shipped()
+		Expect(err).NotTo(HaveOccurred())
+		for _, s := range all {
+			for i := range s.Cases {
+				Expect(broken(s.Name, i, "fixed", nil)).To(BeEmpty(), harness.Path(s, &s.Cases[i]))
+			}
+		}
+	})
+
+	DescribeTable("are broken by each fault just as its entry in the ledger says",
+		func(name, fault string, promises ...string) {
+			Expect(broken(name, 0, fault, nil)).To(ConsistOf(promises))
+		},
+		Entry(nil, "q124565", "Q124565",
+			check.References, check.DeleteFrees, check.DeleteFrees, check.ReleaseOnFree),
+		Entry(nil, "ms00-047", "MS00-047", check.ConflictOwnClaim),
+		Entry(nil, "q140419", "Q140419", check.ReleaseOnStop, check.ReleaseOnStop),
+	)
+
+	DescribeTable("are seen to be broken",
+		func(promise, name string, wrap func() func(int, stack.Stack) stack.Stack) {
+			Expect(broken(name, 0, "fixed", wrap())).To(ContainElement(promise))
+		},
+		Entry("by a reference that nothing explains", check.References, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(in stack.Input, out []stack.Output) []stack.Output {
+				if c, ok := in.(stack.Call); ok && c.NCB.Command == netbios.Listen {
+					name, _ := netbios.ParseName("CHAT")
+					out = append(out, stack.RefTaken{Name: name, Ref: 99, Count: 2, Holder: stack.BySession})
+				}
+				return out
+			})
+		}),
+		Entry("by a reference given back twice", check.Ledger, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(_ stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if r, ok := o.(stack.RefDropped); ok {
+						return append([]stack.Output{r}, out...)
+					}
+				}
+				return out
+			})
+		}),
+		Entry("by a ledger that miscounts", check.Ledger, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(_ stack.Input, out []stack.Output) []stack.Output {
+				list := append([]stack.Output(nil), out...)
+				for i, o := range list {
+					if r, ok := o.(stack.RefTaken); ok {
+						r.Count++
+						list[i] = r
+					}
+				}
+				return list
+			})
+		}),
+		Entry("by a release that is not sent", check.ReleaseOnFree, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })
+		}),
+		Entry("by a release sent too seldom", check.ReleaseOnFree, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return forgetOneRelease
+		}),
+		Entry("by a release of a name that is in use", check.ReleaseOnFree, "q124565-running", func() func(int, stack.Stack) stack.Stack {
+			var claim stack.SendDatagram
+			return on(pc, func(in stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x29 {
+						claim = d
+					}
+				}
+				if c, ok := in.(stack.Call); ok && c.NCB.Command == netbios.Listen {
+					claim.Payload = bytes.Clone(claim.Payload)
+					claim.Payload[2], claim.Payload[3] = 0x30, 0x10
+					out = append(out, claim)
+				}
+				return out
+			})
+		}),
+		Entry("by a release at the stop that is not sent", check.ReleaseOnStop, "q140419", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.NamePort, func(p []byte, nth int) bool { return p[2] == 0x30 && nth%2 == 1 })
+		}),
+		Entry("by a claim left out", check.ClaimSequence, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.NamePort, func(_ []byte, nth int) bool { return nth == 2 })
+		}),
+		Entry("by claims under two identifiers", check.ClaimSequence, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(pc, func(p []byte, nth int) {
+				if nth == 2 {
+					p[0] ^= 1
+				}
+			})
+		}),
+		Entry("by an overwrite demand under the claims' identifier", check.ClaimSequence, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(pc, func(p []byte, nth int) {
+				if nth == 4 {
+					p[1]--
+				}
+			})
+		}),
+		Entry("by a query for a registered name that is not answered", check.Answers, "q124565-running", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x85 })
+		}),
+		Entry("by a claim to a registered name that is not refused", check.Answers, "ms00-047", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0xad })
+		}),
+		Entry("by an answer under another identifier", check.Answers, "q124565-running", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(pc, func(p []byte, _ int) {
+				if p[2] == 0x85 {
+					p[0] ^= 1
+				}
+			})
+		}),
+		Entry("by a datagram error that is not sent", check.DatagramErrors, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return swallow(pc, stack.DatagramPort, func(p []byte, _ int) bool { return p[0] == 0x13 })
+		}),
+		Entry("by a datagram error for a name that is here", check.DatagramErrors, "q124565-running", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(in stack.Input, out []stack.Output) []stack.Output {
+				d, ok := in.(stack.Datagram)
+				if !ok || d.To.Port() != stack.DatagramPort {
+					return out
+				}
+				own := d.To.Addr().As4()
+				payload := append([]byte{0x13, 0, d.Payload[2], d.Payload[3]}, own[:]...)
+				return append(out, stack.SendDatagram{From: d.To, To: d.From, Payload: append(payload, 0, 138, 0x82)})
+			})
+		}),
+		Entry("by a name that is said to be in conflict and is not", check.ConflictOwnClaim, "q124565", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(_ stack.Input, out []stack.Output) []stack.Output {
+				list := append([]stack.Output(nil), out...)
+				for i, o := range list {
+					if c, ok := o.(stack.Complete); ok && c.LSN > 0 {
+						c.Code = netbios.NAMCONF // of the LISTEN
+						list[i] = c
+					}
+				}
+				return list
+			})
+		}),
+	)
+})
