@@ -10,6 +10,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 )
 
@@ -32,4 +33,12 @@ func model(s *scenario.Scenario, name string) fault.Set {
 	set, err := harness.Model(s, name)
 	Expect(err).NotTo(HaveOccurred())
 	return set
+}
+
+// name reads a NetBIOS name.
+func name(text string) netbios.Name {
+	GinkgoHelper()
+	n, err := netbios.ParseName(text)
+	Expect(err).NotTo(HaveOccurred())
+	return n
 }

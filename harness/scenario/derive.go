@@ -112,7 +112,7 @@ func (b *binder) step(nodes []Node, st *Step) {
 		for j := range e.Alternatives {
 			e.Alternatives[j].Clauses = b.clauses(e.Alternatives[j].Clauses)
 		}
-		e.Text = expectationText(e)
+		e.Text = expectationText(nodes, e)
 	}
 }
 

@@ -40,7 +40,7 @@ func (p *parser) expectation(t token) int {
 	if p.err != nil {
 		return 0
 	}
-	e.Text = expectationText(&e)
+	e.Text = expectationText(p.s.Nodes, &e)
 	st.Expect = append(st.Expect, e)
 	return len("-> ") + len(e.Text)
 }
@@ -232,7 +232,7 @@ func (p *parser) listed(not bool) Clause {
 	if l.Node = p.nodeRef(); p.err != nil {
 		return nil
 	}
-	l.on = p.s.Nodes[l.Node].Name
+	l.nodes = p.s.Nodes
 	for p.peek().kind == word {
 		switch t := p.peek(); {
 		case l.Kind == "" && isOneOf(t.text, listedKinds):

@@ -199,7 +199,7 @@ func (f *formatter) oneCase(c *Case) {
 		}
 		f.add(st.Pos.Line, r)
 		for j := range st.Expect {
-			f.add(st.Expect[j].Pos.Line, expectationRow(&st.Expect[j]))
+			f.add(st.Expect[j].Pos.Line, expectationRow(s.Nodes, &st.Expect[j]))
 		}
 	}
 }
@@ -212,14 +212,14 @@ func joined(a, b string) string {
 	return a + " " + b
 }
 
-func expectationRow(e *Expectation) row {
+func expectationRow(nodes []Node, e *Expectation) row {
 	var b strings.Builder
-	writeClauses(&b, e.Clauses)
+	writeClauses(&b, nodes, e.Clauses)
 	r := row{is: expectRow, cells: cells{who: "->", what: b.String()}}
 	for _, a := range e.Alternatives {
 		b.Reset()
 		b.WriteString("| ")
-		writeAlternative(&b, a)
+		writeAlternative(&b, nodes, &a)
 		r.rest = append(r.rest, b.String())
 	}
 	return r

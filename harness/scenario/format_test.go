@@ -51,7 +51,7 @@ bug      Q1 in pc  #why
 
 node     pc      10.0.0.2/24 profile rfc1002
 case "one"
-longer  knows     CHAT at pc                        # near
+longer  knows     CHAT at pc                               # near
 pc      add-name  CHAT<1d>
 pc      call      CHAT from "from" as c &  trigger
         # above the arrow
@@ -91,7 +91,7 @@ after   1h
 		Entry("of a comment that belongs to an arrow and is too long to be indented", twoHosts+"pc reset\n#"+
 			strings.Repeat("c", 4095)+"\n-> ok"+bothUsed),
 		Entry("of a file that alignment would make too long", twoHosts+"peer send-datagram A from B \"c\"\n"+
-			strings.Repeat("pc reset\n", 99_000)+strings.Repeat("# "+strings.Repeat("c", 100)+"\n", 1500)),
+			strings.Repeat("pc reset\n", 90_000)+strings.Repeat("# "+strings.Repeat("c", 100)+"\n", 2000)),
 	)
 
 	It("writes what a program made", func() {

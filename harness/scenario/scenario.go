@@ -255,7 +255,7 @@ type Listed struct {
 	Node  int
 	Kind  string // "", "unique" or "group"
 	State string // "", "registered", "deregistered" or "conflict"
-	on    string // the node's name, for String
+	nodes []Node // for String
 }
 
 // Wire is a clause about frames.

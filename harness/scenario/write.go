@@ -132,17 +132,17 @@ func (b *words) frames(nodes []Node, m Pattern) {
 	}
 }
 
-func expectationText(e *Expectation) string {
+func expectationText(nodes []Node, e *Expectation) string {
 	var b strings.Builder
-	writeClauses(&b, e.Clauses)
-	for _, a := range e.Alternatives {
+	writeClauses(&b, nodes, e.Clauses)
+	for i := range e.Alternatives {
 		b.WriteString(" | ")
-		writeAlternative(&b, a)
+		writeAlternative(&b, nodes, &e.Alternatives[i])
 	}
 	return b.String()
 }
 
-func writeAlternative(b *strings.Builder, a Alternative) {
+func writeAlternative(b *strings.Builder, nodes []Node, a *Alternative) {
 	b.WriteString(a.Bug)
 	if a.Headline {
 		b.WriteString("! ")
@@ -153,15 +153,22 @@ func writeAlternative(b *strings.Builder, a Alternative) {
 		b.WriteString("any")
 		return
 	}
-	writeClauses(b, a.Clauses)
+	writeClauses(b, nodes, a.Clauses)
 }
 
-func writeClauses(b *strings.Builder, clauses []Clause) {
+func writeClauses(b *strings.Builder, nodes []Node, clauses []Clause) {
 	for i, c := range clauses {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(c.String())
+		switch c := c.(type) {
+		case Listed:
+			b.WriteString(c.text(nodes, nameText))
+		case Wire:
+			b.WriteString(c.text(nodes))
+		case Result, Received:
+			b.WriteString(c.String())
+		}
 	}
 }
 
@@ -192,18 +199,14 @@ func (r Received) String() string {
 }
 
 // String writes the clause in canonical form: no CHAT in names pc.
-func (l Listed) String() string { return l.text(nameText) }
+func (l Listed) String() string { return l.text(l.nodes, nameText) }
 
-func (l Listed) text(name func(netbios.Name) string) string {
+func (l Listed) text(nodes []Node, name func(netbios.Name) string) string {
 	var b words
 	if l.Not {
 		b.add("no")
 	}
-	on := l.on
-	if on == "" {
-		on = nodeText(nil, l.Node)
-	}
-	b.add(name(l.Name), "in", "names", on)
+	b.add(name(l.Name), "in", "names", nodeText(nodes, l.Node))
 	for _, w := range []string{l.Kind, l.State} {
 		if w != "" {
 			b.add(w)
@@ -213,12 +216,14 @@ func (l Listed) text(name func(netbios.Name) string) string {
 }
 
 // String writes the clause in canonical form: no claim CHAT from pc.
-func (w Wire) String() string {
+func (w Wire) String() string { return w.text(w.nodes) }
+
+func (w Wire) text(nodes []Node) string {
 	var b words
 	if w.Not {
 		b.add("no")
 	}
-	b.frames(w.nodes, w.Pattern)
+	b.frames(nodes, w.Pattern)
 	b.conditions(w.Pattern)
 	return b.String()
 }
@@ -257,7 +262,7 @@ func Symptom(clauses []Clause) string {
 			b.conditions(c.Pattern)
 			told[i] = b.String()
 		case Listed:
-			told[i] = c.text(netbios.Name.String)
+			told[i] = c.text(c.nodes, netbios.Name.String)
 		case Result, Received:
 			told[i] = c.String()
 		}
