@@ -417,4 +417,3 @@ var _ = Describe("Commands that wait for something to arrive", func() {
 		Expect(pc.call(receiveAny(0xff, 9)).all()).To(BeEmpty())
 	})
 })
-

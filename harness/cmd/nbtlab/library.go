@@ -82,7 +82,7 @@ func (a *app) checkRecordings(dir string, list []harness.Recording) error {
 	}
 	if len(wrong) > 0 {
 		a.status = exitNot
-		p.Printf("%d of %d captures and their manifest are not as they would be recorded\n", len(wrong), len(list))
+		p.Printf("%d captures and their manifest: %d things are not as they would be recorded\n", len(list), len(wrong))
 	} else {
 		p.Printf("%d captures are as they would be recorded\n", len(list))
 	}
