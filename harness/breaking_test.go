@@ -111,10 +111,9 @@ var _ = Describe("A verdict", func() {
 		v := edited("q124565", "release CHAT from pc x3", "release CHAT from pc")
 		Expect(v.Verdict).To(Equal(check.Reproduced), v.Why)
 
-		s := shipped("q124565")
 		src, err := fs.ReadFile(scenarios.FS(), "q124565.scenario")
 		Expect(err).NotTo(HaveOccurred())
-		s, err = harness.Load("q124565.scenario", bytes.ReplaceAll(src, []byte("release CHAT from pc x3"), []byte("release CHAT from pc")))
+		s, err := harness.Load("q124565.scenario", bytes.ReplaceAll(src, []byte("release CHAT from pc x3"), []byte("release CHAT from pc")))
 		Expect(err).NotTo(HaveOccurred())
 		loose, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Wrap: forgetOneRelease})
 		Expect(err).NotTo(HaveOccurred())

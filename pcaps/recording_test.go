@@ -94,26 +94,29 @@ const (
 
 // Offsets in name service messages. A name without a scope takes 34 bytes: 0x20, 32 letters, 0.
 const (
-	nameAt = 12               // QUESTION_NAME, or RR_NAME of a response
-	typeAt = nameAt + 34      // its type and class
-	rrAt   = typeAt + 4       // requests: the pointer, type and class of the record
-	ttlAt  = rrAt + 6         // requests: TTL, RDLENGTH, NB_FLAGS, NB_ADDRESS
-	ansAt  = typeAt + 4       // responses: TTL, RDLENGTH, RDATA
-	rowsAt = ansAt + 4 + 2    // node status responses: NUM_NAMES and the names
-	askLen = rrAt             // a question alone
-	reqLen = ttlAt + 12       // a question and a record
-	resLen = ansAt + 6 + 6    // a record with one address
-	rowLen = 16 + 2           // a name and NAME_FLAGS
-	endLen = 46               // the statistics
-	nbType = 0x0020           // NB
-	nbStat = 0x0021           // NBSTAT
-	inType = 1                // IN
-	rowACT = uint16(0x0400)   // NAME_FLAGS: active
-	rowDRG = uint16(0x1000)   // NAME_FLAGS: being deregistered
-	group  = uint16(1) << 15  // NB_FLAGS and NAME_FLAGS: a group name
-	forNow = math.MaxInt64    // later than anything
-	spaced = time.Second / 4  // BCAST_REQ_RETRY_TIMEOUT, RFC 1002 section 6
-	tries  = 3                // BCAST_REQ_RETRY_COUNT
+	nameAt = 12          // QUESTION_NAME, or RR_NAME of a response
+	typeAt = nameAt + 34 // its type and class
+	rrAt   = typeAt + 4  // in requests: the record's pointer, type and class
+	ttlAt  = rrAt + 6    // in requests: TTL, RDLENGTH, NB_FLAGS, NB_ADDRESS
+	ansAt  = typeAt + 4  // in responses: TTL, RDLENGTH, RDATA
+	rowsAt = ansAt + 6   // in node status responses: NUM_NAMES, then the names
+	rowLen = 16 + 2      // a name and its NAME_FLAGS
+	endLen = 46          // the statistics behind them
+)
+
+// What questions and records say.
+const (
+	typeNB     = 0x0020
+	typeNBSTAT = 0x0021
+	classIN    = 1
+	group      = 0x8000 // in NB_FLAGS: a group name
+)
+
+// The times of requests that are broadcast (RFC 1002 section 6), which is all that B nodes send.
+const (
+	retryTimeout = 250 * time.Millisecond // BCAST_REQ_RETRY_TIMEOUT
+	retryCount   = 3                      // BCAST_REQ_RETRY_COUNT
+	never        = time.Duration(math.MaxInt64)
 )
 
 // nameMessages returns the frames of the name service with this flag word.
@@ -189,7 +192,7 @@ func (r recording) answered(a asked, word uint16) (at time.Duration, ok bool) {
 			return f.At, true
 		}
 	}
-	return forNow, false
+	return never, false
 }
 
 // times returns how long after the first of them frames follow.
@@ -204,9 +207,9 @@ func times(frames []trace.Frame) []time.Duration {
 // due returns when a request that was first sent at a time is sent until an end: three times, 250 ms apart.
 func due(first, end time.Duration) []time.Duration {
 	var list []time.Duration
-	for i := range time.Duration(tries) {
-		if first+i*spaced < end {
-			list = append(list, i*spaced)
+	for i := range time.Duration(retryCount) {
+		if first+i*retryTimeout < end {
+			list = append(list, i*retryTimeout)
 		}
 	}
 	return list

@@ -24,7 +24,7 @@ func FuzzRead(f *testing.F) {
 	l := line{1, at(peer, 1025), at(pc, 139)}
 	odd := newTape().packet(segment(l, "S", 9, nil)).packet(segment(l, "A", 20, message(9))).packet(segment(l, "FA", 40, nil))
 	f.Add(odd.packet(segment(l, "PA", 10, []byte("not a message"))).packet(segment(l.back(), "RA", 0, nil)).buf)
-	f.Add((odd.header(1, 1).record(segment(l, "PA", 10, message(9))[:60], 70)).buf)
+	f.Add(odd.header(1, 1).record(segment(l, "PA", 10, message(9))[:60], 70).buf)
 
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := capture.Read(bytes.NewReader(b))

@@ -407,7 +407,7 @@ var _ = Describe("Reading TCP", func() {
 		for n := range 300 {
 			say("A", n*1000, bytes.Repeat([]byte{0xff}, 1000))
 		}
-		Expect(len(messages())).To(Equal(3))
+		Expect(messages()).To(HaveLen(3))
 	})
 
 	It("gives the rest at the end, of header or message, with the reason", func() {

@@ -176,6 +176,7 @@ func (s *scheduler) frame(f *trace.Frame, index int) error {
 	case trace.Reset:
 		s.say(d, end, f.At, flagRST|flagACK, nil, index)
 		d.ends[end].reset = true
+	case trace.UDP: // done above
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package capture_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ func sniff(file []byte) []sniffed {
 	var base time.Time
 	for {
 		raw, info, err := r.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		Expect(err).NotTo(HaveOccurred())

@@ -231,9 +231,7 @@ func alteration(a, b *trace.Frame) (fields []string, kin bool) {
 	add(a.Broadcast != b.Broadcast, "broadcast MAC")
 	content := differingFields(a, b)
 	fields = append(fields, content...)
-	for _, odd := range append(slices.Clone(a.Odd), b.Odd...) {
-		fields = append(fields, odd)
-	}
+	fields = slices.Concat(fields, a.Odd, b.Odd)
 	if ends == 0 {
 		return fields, !otherMessage(content)
 	}
@@ -467,9 +465,10 @@ func (d Difference) String() string {
 	case Moved:
 		return fmt.Sprintf("frame %d of the recording stands elsewhere in the run, as frame %d: %s",
 			d.Recorded.Number, d.Run.Number, Describe(d.Recorded))
+	default:
+		return fmt.Sprintf("frame %d of the recording is altered in the run, there frame %d: %s: %s",
+			d.Recorded.Number, d.Run.Number, strings.Join(d.Fields, ", "), Describe(d.Recorded))
 	}
-	return fmt.Sprintf("frame %d of the recording is altered in the run, there frame %d: %s: %s",
-		d.Recorded.Number, d.Run.Number, strings.Join(d.Fields, ", "), Describe(d.Recorded))
 }
 
 // Describe tells what a frame is, in a line.

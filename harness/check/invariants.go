@@ -4,7 +4,6 @@ package check
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -91,7 +90,6 @@ type watched struct {
 	streams  []streamOf
 	claims   []claimSent
 	releases []*releasing
-	queries  []netip.AddrPort
 	stopped  bool
 }
 
@@ -138,14 +136,14 @@ type claimSent struct {
 
 // releasing is a name that was freed and whose releases are being counted.
 type releasing struct {
-	name      netbios.Name
-	since     time.Duration
-	step      int
-	event     uint32
-	until     time.Duration // when the name was claimed again, which cancels the rest; 0 for never
-	seen      int
-	id        uint16
-	onStop    bool
+	name   netbios.Name
+	since  time.Duration
+	step   int
+	event  uint32
+	until  time.Duration // when the name was claimed again, which cancels the rest; 0 for never
+	seen   int
+	id     uint16
+	onStop bool
 }
 
 func (w *watch) violate(invariant, format string, args ...any) {

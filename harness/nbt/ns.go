@@ -300,8 +300,9 @@ func (o Opcode) claims() bool {
 	switch o {
 	case OpRegistration, OpRelease, OpRefresh, OpRefreshAlt, OpMultihomed:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // mayLeaveUncounted reports whether this is a negative name query response, see [NameMessage].Uncounted.

@@ -12,13 +12,8 @@ import (
 	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
-// firstFragmentData is how much user data fits beside two names without scope into MAX_DATAGRAM_LENGTH (RFC 1002 section
-// 6): a longer datagram takes two packets.
-const (
-	dgmHeaderLen      = 14
-	namesLen          = 68
-	firstFragmentData = nbt.MaxDatagramPayload - dgmHeaderLen - namesLen
-)
+// namesLen is the length of two encoded names without scope.
+const namesLen = 68
 
 // outgoing is a SEND DATAGRAM under way.
 type outgoing struct {
@@ -97,18 +92,15 @@ func (n *Node) transmitDatagram(d *outgoing, t nbt.DatagramType, to netip.Addr) 
 	n.lastDgm++
 	m := nbt.UniqueDatagram(n.lastDgm, netip.AddrPortFrom(n.addr, stack.DatagramPort), d.source, d.dest, d.data)
 	m.Type = t
-	if len(m.Data) <= firstFragmentData {
-		n.sendDgm(to, m)
-		return
+	for more := true; more; {
+		var fragment nbt.DatagramMessage
+		fragment, m, more = m.Split()
+		n.sendDgm(to, fragment)
 	}
-	m.Flags, m.Data = nbt.DgmFirst|nbt.DgmMore, d.data[:firstFragmentData]
-	n.sendDgm(to, m)
-	m.Flags, m.Data, m.Offset = 0, d.data[firstFragmentData:], firstFragmentData
-	n.sendDgm(to, m)
 }
 
 func (n *Node) sendDgm(to netip.Addr, m nbt.DatagramMessage) {
-	b, err := m.AppendBinary(make([]byte, 0, dgmHeaderLen+namesLen+len(m.Data)))
+	b, err := m.AppendBinary(make([]byte, 0, 14+namesLen+len(m.Data)))
 	if err != nil {
 		panic("node: own datagram does not encode: " + err.Error())
 	}

@@ -231,7 +231,7 @@ var _ = Describe("A connection from elsewhere", func() {
 			{"8400 0006 0a00 001e 008b", "unexpected retarget session response"},
 			{"4745 5420", "nbt: TYPE at offset 0: unknown message type: 0x47"},
 			{"8102 0044", "nbt: FLAGS at offset 1: reserved bit set: 0x02"},
-			{"8100 0001 78", "nbt: CALLED_NAME at offset 4: first label is not 32 bytes long: length byte 0x78, want 0x20"},
+			{"8100 0001 78", "nbt: CALLED_NAME at offset 4: label length has the reserved prefix 01 or 10: 0x78"},
 		} {
 			c, _ := pc.connect()
 			Expect(pc.data(c, bad.frame).all()).To(Equal([]string{

@@ -81,10 +81,11 @@ func New(cfg Config) *Node {
 // Step implements [stack.Stack]. A time before the last one is taken as the last one.
 func (n *Node) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
 	n.now, n.out = max(n.now, at), out
+	if call, ok := in.(stack.Call); ok && n.stopping {
+		n.completeCode(call.ID, netbios.BRIDGE) // the adapter is going, or gone
+		return
+	}
 	if n.gone {
-		if call, ok := in.(stack.Call); ok {
-			n.completeCode(call.ID, netbios.BRIDGE) // the adapter is not there any more
-		}
 		return
 	}
 	switch in := in.(type) {

@@ -142,7 +142,7 @@ func (n *Node) callName(id stack.CallID, ncb netbios.NCB) {
 	n.resolve(s.remote, s)
 }
 
-func (s *session) caller() stack.CallID   { return s.call }
+func (s *session) caller() stack.CallID  { return s.call }
 func (s *session) silence() netbios.Code { return netbios.NOCALL }
 
 // resolved connects to the name's owner. A session to a group name reaches one of its members (RFC 1001 section
@@ -595,7 +595,8 @@ func (n *Node) anyCompletion(w waiting, s *session) stack.Complete {
 	return stack.Complete{ID: w.call, LSN: s.lsn, Num: n.numOf(s.local)}
 }
 
-// arrived hands a message to the session's oldest RECEIVE, else to a RECEIVE ANY, else keeps it.
+// arrived hands a message to the session's oldest RECEIVE, else to a RECEIVE ANY, else keeps it. What did not fit into the
+// buffer of one goes to the next that waits.
 func (n *Node) arrived(s *session, data []byte) {
 	if s.inboxLen+len(data) > maxInbox || len(s.inbox) == maxMessages {
 		n.remark("session with " + s.remote.String() + " broken off: too much waits for a RECEIVE")
@@ -603,14 +604,18 @@ func (n *Node) arrived(s *session, data []byte) {
 		return
 	}
 	s.inbox, s.inboxLen = append(s.inbox, data), s.inboxLen+len(data)
-	if len(s.receives) > 0 {
-		r := s.receives[0]
-		s.receives = slices.Delete(s.receives, 0, 1)
-		n.disarm(r.timer)
-		n.completeMessage(stack.Complete{ID: r.call, LSN: s.lsn}, s, r.length)
-		return
-	}
-	if w, found := n.takeWaiting(netbios.ReceiveAny, s.local, anyWaiting); found {
+	for len(s.inbox) > 0 {
+		if len(s.receives) > 0 {
+			r := s.receives[0]
+			s.receives = slices.Delete(s.receives, 0, 1)
+			n.disarm(r.timer)
+			n.completeMessage(stack.Complete{ID: r.call, LSN: s.lsn}, s, r.length)
+			continue
+		}
+		w, found := n.takeWaiting(netbios.ReceiveAny, s.local, anyWaiting)
+		if !found {
+			return
+		}
 		n.completeMessage(n.anyCompletion(w, s), s, w.ncb.Length)
 	}
 }

@@ -220,6 +220,7 @@ func (s *session) statusState() uint8 {
 			return sessionAborted
 		}
 		return sessionClosed
+	default:
+		return sessionCalling
 	}
-	return sessionCalling
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -128,10 +129,13 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 		Expect(entries()).To(BeEmpty())
 	})
 
-	It("refuses a FIFO and a device, and leaves them where they are", func() {
-		fifo := filepath.Join(dir, "fifo")
+	It("refuses a FIFO and a socket, as it does devices, and leaves them where they are", func() {
+		fifo, socket := filepath.Join(dir, "fifo"), filepath.Join(dir, "socket")
 		Expect(syscall.Mkfifo(fifo, 0o600)).To(Succeed())
-		for _, special := range []string{fifo, os.DevNull} {
+		l, err := net.Listen("unix", socket)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(l.Close)
+		for _, special := range []string{fifo, socket} {
 			Expect(output.WriteFile(special, never)).To(MatchError("cannot write " + special + ": it is not a regular file"))
 			info, err := os.Lstat(special)
 			Expect(err).NotTo(HaveOccurred())
@@ -141,13 +145,13 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 
 	It("refuses a folder that is not there, and one that is a file, by the name that it was given", func() {
 		Expect(os.WriteFile(path, []byte("old"), 0o600)).To(Succeed())
-		for below, why := range map[string]error{
-			filepath.Join(dir, "no", "such"): fs.ErrNotExist,
+		for below, why := range map[string]syscall.Errno{
+			filepath.Join(dir, "no", "such"): syscall.ENOENT,
 			filepath.Join(path, "below"):     syscall.ENOTDIR,
 		} {
 			err := output.WriteFile(below, never)
 			Expect(err).To(MatchError(why))
-			Expect(err).To(MatchError("cannot write " + below + ": " + why.(interface{ Error() string }).Error()))
+			Expect(err).To(MatchError("cannot write " + below + ": " + why.Error()))
 		}
 		Expect(entries()).To(Equal([]string{"result"}))
 	})

@@ -95,10 +95,11 @@ func symptom(o check.Outcome) string {
 	return o.Saw
 }
 
-// VerificationTable writes the verdicts as a table, and below it why any of them is not as it should be, with the command
+// VerificationTable writes the verdicts as a table (of each run the verdict, and how it compares with its recorded capture),
+// and below it why any of them is not as it should be, with the command
 // that shows more.
 func VerificationTable(p *Printer, list []harness.Verification, lookAt func(harness.Verification) string) {
-	rows := [][]string{{"SCENARIO", "BUG", "VERDICT", "FIXED", "BUGGY", "CONTROLS"}}
+	rows := [][]string{{"SCENARIO", "BUG", "VERDICT", "FIXED", "BUGGY", "CONTROLS", "HEADLINE"}}
 	for _, v := range list {
 		rows = append(rows, verificationRow(v))
 	}
@@ -133,33 +134,49 @@ func verdictColour(v check.ScenarioVerdict) Colour {
 }
 
 func verificationRow(v harness.Verification) []string {
-	bug, buggy := v.Scenario.Bug.Model, "-"
+	bug, buggy, headline := v.Scenario.Bug.Model, "-", ""
 	if v.Scenario.Against {
 		bug = "not " + bug
 	}
 	if v.Buggy != nil {
 		buggy = sideText(*v.Buggy, *v.Evidence.Buggy)
-	}
-	controls := "-"
-	if len(v.Controls) > 0 {
-		var list []string
-		for _, c := range v.Controls {
-			list = append(list, c.Name+" "+string(c.Verdict))
+		if o, failed := v.Buggy.Report.Headline(); failed {
+			headline = fmt.Sprintf("line %d: %s", v.Case.Steps[o.Step].Pos.Line, symptom(o))
 		}
-		controls = strings.Join(list, ", ")
-	} else if v.Scenario.NoControl != "" {
-		controls = "none"
 	}
-	return []string{harness.Path(v.Scenario, v.Case), bug, string(v.Verdict), sideText(v.Fixed, v.Evidence.Fixed), buggy, controls}
+	return []string{
+		harness.Path(v.Scenario, v.Case), bug, string(v.Verdict), sideText(v.Fixed, v.Evidence.Fixed), buggy,
+		controlsText(v), headline,
+	}
+}
+
+// controlsText tells how the controls went: together when they all passed, else each by its name.
+func controlsText(v harness.Verification) string {
+	switch {
+	case len(v.Controls) > 0:
+	case v.Scenario.NoControl != "":
+		return "none"
+	default:
+		return "-"
+	}
+	var names []string
+	passed := 0
+	for _, c := range v.Controls {
+		names = append(names, c.Name+" "+string(c.Verdict))
+		if c.Verdict == check.Pass {
+			passed++
+		}
+	}
+	if passed == len(names) {
+		return fmt.Sprintf("%d pass", passed)
+	}
+	return strings.Join(names, ", ")
 }
 
 func sideText(r harness.Result, s check.Side) string {
 	text := string(r.Report.Verdict())
 	if s.Capture != check.CaptureUnasked {
-		text += ", capture " + string(s.Capture)
-	}
-	if o, failed := r.Report.Headline(); failed {
-		text += fmt.Sprintf(" (line %d: %s)", r.Case.Steps[o.Step].Pos.Line, symptom(o))
+		text += ", " + string(s.Capture)
 	}
 	return text
 }
@@ -196,7 +213,7 @@ func table(p *Printer, rows [][]string, colour func(row, column int) (Colour, bo
 	for r, row := range rows {
 		for i, cell := range row {
 			pad := ""
-			if i < len(row)-1 {
+			if strings.Join(row[i+1:], "") != "" {
 				pad = strings.Repeat(" ", widths[i]-len(clean(cell))+2)
 			}
 			if c, ok := colour(r, i); ok {

@@ -123,6 +123,7 @@ func (m *Machine) Observe(node int, out stack.Output) {
 		m.completed(node, out)
 	case stack.Stopped:
 		m.stopping = false
+	default: // the driver's business
 	}
 }
 

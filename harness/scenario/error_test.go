@@ -352,15 +352,15 @@ var _ = Describe("A mistake in a scenario", func() {
 			return b.String()
 		}
 		for text, want := range map[string]string{
-			strings.Repeat("#", 4097):                                    "1:4097: line of 4097 bytes, at most 4096",
-			strings.Repeat("#", 1<<20+1):                                 "1:1: file of 1048577 bytes, at most 1048576",
-			strings.Repeat("x", 10<<20):                                  "1:1: file of 10485760 bytes",
-			strings.Repeat("\n", 1<<20):                                  "100001:1: more than 100000 lines",
-			strings.Repeat("#\n", 1<<19):                                 "100001:1: more than 100000 lines",
-			many(1000, "node n%d 10.0.%d.%d/8\n"):                        "65:1: more than 64 nodes",
-			twoHosts + "pc reset\n-> " + strings.Repeat("claim,", 682):   "4:4096: want a clause",
-			twoHosts + "pc reset\n-> " + strings.Repeat("claim,", 681):   "4:4090: want a clause",
-			twoHosts + "pc reset\n->" + strings.Repeat("claim,", 681):    "4:4089: want a clause",
+			strings.Repeat("#", 4097):                                           "1:4097: line of 4097 bytes, at most 4096",
+			strings.Repeat("#", 1<<20+1):                                        "1:1: file of 1048577 bytes, at most 1048576",
+			strings.Repeat("x", 10<<20):                                         "1:1: file of 10485760 bytes",
+			strings.Repeat("\n", 1<<20):                                         "100001:1: more than 100000 lines",
+			strings.Repeat("#\n", 1<<19):                                        "100001:1: more than 100000 lines",
+			many(1000, "node n%d 10.0.%d.%d/8\n"):                               "65:1: more than 64 nodes",
+			twoHosts + "pc reset\n-> " + strings.Repeat("claim,", 682):          "4:4096: want a clause",
+			twoHosts + "pc reset\n-> " + strings.Repeat("claim,", 681):          "4:4090: want a clause",
+			twoHosts + "pc reset\n->" + strings.Repeat("claim,", 681):           "4:4089: want a clause",
 			twoHosts + "pc reset\n->" + strings.Repeat("claim,", 660) + "claim": "4:1: line of 4628 bytes in canonical form",
 		} {
 			began := time.Now()

@@ -239,12 +239,12 @@ func (f *formatter) align() {
 		from = to
 	}
 	for from := 0; from < len(f.rows); {
-		to := from
-		for to < len(f.rows) && f.rows[to].is != blankRow {
+		to := from + 1
+		for to < len(f.rows) && f.rows[to].is != blankRow && f.rows[to].is != caseRow {
 			to++
 		}
 		alignParagraph(f.rows[from:to])
-		from = to + 1
+		from = to
 	}
 }
 

@@ -80,6 +80,7 @@ after   1h
 		Expect(string(scenario.Format(again))).To(Equal(string(once)))
 	},
 		Entry("of the first bug", theFirstBug),
+		Entry("of every statement there is", everyStatement),
 		Entry("of cases with their own LMHOSTS entries", twoHosts+
 			"peer knows A at pc\ncase \"a\"\npeer knows B at pc # b\npc stop\n\n\ncase \"b\"\n# c\npc stop\n# d\n"),
 		Entry("of a header in another order", "node peer 10.0.0.20/24\ncontrol none because \"a\\tb\"\n"+

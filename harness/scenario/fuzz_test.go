@@ -26,7 +26,7 @@ peer call CHAT from "from" as chat &
    # above the arrow
    -> chat ok, door pending | Q2: any | Q1:count=once! chat NRC_SCLOSED, no session-refusal from pc code 0x82
 peer send chat "größe\n\t\r\"\\"
-pc receive chat2 size 7
+pc receive door size 7
 pc receive-any * as got
    -> data "", got data "x", got any
 pc cancel got
@@ -55,7 +55,7 @@ peer hang-up chat
 pc stop
 case "two"
 pc stop
--> release|Q1!no release
+-> release|Q1! no release
 `
 
 // FuzzParse checks that no file makes Parse panic, and that what Format writes of a scenario means the same and is

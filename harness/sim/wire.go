@@ -40,7 +40,7 @@ func (l *LAN) transmit(node int, d stack.SendDatagram, seq uint32) {
 	}
 	x := item{
 		at: l.now + Latency, cause: seq, node: int32(to),
-		in: stack.Datagram{From: d.From, To: d.To, Broadcast: d.Broadcast, Payload: d.Payload},
+		in: stack.Datagram(d),
 	}
 	switch fate {
 	case Lose:

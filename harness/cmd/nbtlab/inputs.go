@@ -128,8 +128,10 @@ func (c *conditions) options() (harness.Options, error) {
 		percent float64
 		odds    *int
 	}{
-		{"lose", c.lose, &o.Odds.Lose}, {"double", c.double, &o.Odds.Double},
-		{"delay", c.delay, &o.Odds.Delay}, {"reorder", c.reorder, &o.Odds.Reorder},
+		{"lose", c.lose, &o.Odds.Lose},
+		{"double", c.double, &o.Odds.Double},
+		{"delay", c.delay, &o.Odds.Delay},
+		{"reorder", c.reorder, &o.Odds.Reorder},
 	} {
 		if !(x.percent >= 0 && x.percent <= 100) { // NaN is neither
 			return o, fmt.Errorf("--%s %v: a percentage is from 0 to 100", x.name, x.percent)
