@@ -183,7 +183,7 @@ var _ = Describe("The fixed and the faulty recording", func() {
 			b := bugs[scenario]
 			fixed, faulty := open(scenario+"/fixed.pcap").Frames, open(scenario+"/"+b.faulty+".pcap").Frames
 			i := 0
-			for i < len(faulty) && same(fixed[i], faulty[i]) {
+			for i < min(len(fixed), len(faulty)) && same(fixed[i], faulty[i]) {
 				i++
 			}
 			Expect(i).To(BeNumerically("<", len(fixed)))
@@ -262,6 +262,7 @@ var _ = Describe("The recording of a control", func() {
 			}
 			Expect(ends).To(HaveLen(sessions))
 			Expect(r.nameMessages(statusWord)[0].Number).To(BeNumerically("<", ends[0].Number))
+			Expect(r.nameMessages(releaseWord)).NotTo(BeEmpty())
 			first, last := r.nameMessages(releaseWord)[0], ends[sessions-1]
 			Expect(first.Number).To(BeNumerically(">", last.Number))
 			Expect(first.At-last.At).To(BeNumerically("<", time.Millisecond), "at once")

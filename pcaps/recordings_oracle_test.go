@@ -4,60 +4,44 @@
 
 package pcaps_test
 
-import (
-	"strconv"
-	"testing"
-)
+import "testing"
 
-// severityWarn is a warning among the severities of Wireshark's expert information; errors are above it.
-const severityWarn = "0x600000"
-
-// eachFile runs a test on every recording.
-func eachFile(t *testing.T, test func(ts tshark, r recording, file string)) {
+// TestOracleReadsTheRecordings asks tshark about every packet: it finds nothing malformed, has no warning but of RST,
+// validates every checksum, and reads in every field what the codec reads.
+func TestOracleReadsTheRecordings(t *testing.T) {
 	newTshark(t)
 	for _, path := range paths() {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			ts := newTshark(t)
 			r, err := load(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			test(tshark{t, newTshark(t).version}, r, filed(t, r.file))
+			ours, err := ours(r.Frames)
+			if err != nil {
+				t.Fatal(err)
+			}
+			packets := ts.read(filed(t, r.file))
+			if len(packets) != r.Packets || len(packets) == 0 {
+				t.Errorf("tshark has %d packets, the harness %d", len(packets), r.Packets)
+			}
+			for _, p := range packets {
+				if p.malformed {
+					t.Errorf("packet %d: malformed: %s", p.number, p.info)
+				}
+				for _, remark := range p.remarks {
+					t.Errorf("packet %d: %s", p.number, remark)
+				}
+				if !p.checksums {
+					t.Errorf("packet %d: not all checksums are good", p.number)
+				}
+				for _, d := range differences(p.dissection, ours[p.number]) {
+					t.Errorf("packet %d: %s", p.number, d)
+				}
+			}
 		})
 	}
-}
-
-// TestOracleFindsNothingWrong asks tshark for whatever it finds malformed, for warnings and errors, and for checksums that
-// are not right or that it did not look at.
-func TestOracleFindsNothingWrong(t *testing.T) {
-	eachFile(t, func(ts tshark, r recording, file string) {
-		for _, row := range ts.fields(file, "_ws.malformed || (_ws.expert.severity >= "+severityWarn+" && !(tcp.flags.reset == 1))",
-			"frame.number", "_ws.col.Info", "_ws.expert.message") {
-			ts.t.Errorf("packet %s: %q", row[0], row[1:])
-		}
-		const good = "ip.checksum.status == Good && (udp.checksum.status == Good || tcp.checksum.status == Good)"
-		if n := len(ts.fields(file, good, "frame.number")); n != r.Packets {
-			ts.t.Errorf("%d of %d packets have checksums that tshark finds good", n, r.Packets)
-		}
-	})
-}
-
-// TestOracleAgreesField compares the two dissections of every packet.
-func TestOracleAgreesField(t *testing.T) {
-	eachFile(t, func(ts tshark, r recording, file string) {
-		ours, err := ours(r.Frames)
-		if err != nil {
-			ts.t.Fatal(err)
-		}
-		theirs := ts.theirs(file)
-		if len(theirs) != len(ours) {
-			ts.t.Errorf("tshark has %d packets of NBT, the codec %d", len(theirs), len(ours))
-		}
-		for number := 1; number <= r.Packets; number++ {
-			for _, d := range differences(theirs[number], ours[number]) {
-				ts.t.Errorf("packet %d: %s", number, d)
-			}
-		}
-	})
 }
 
 // The headline of each bug, in the words of Wireshark's display filters.
@@ -74,7 +58,7 @@ const (
 // TestOracleShowsTheBugs counts the packets that tell the models apart, and the NAME_TRN_IDs among them: one for each
 // request, however often it is sent.
 func TestOracleShowsTheBugs(t *testing.T) {
-	ts := newTshark(t)
+	newTshark(t)
 	for _, c := range []struct {
 		path, filter string
 		packets, ids int
@@ -119,20 +103,22 @@ func TestOracleShowsTheBugs(t *testing.T) {
 		{"ms00-047/MS00-047.pcap", fromPC + answer, 0, 0},
 		{"ms00-047/MS00-047.pcap", "ip.src == 10.0.0.66 && " + demandOf + chat, 1, 1},
 	} {
-		r, err := load(c.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows := ts.fields(filed(t, r.file), c.filter, "frame.number", "nbns.id")
-		ids := map[string]bool{}
-		for _, row := range rows {
-			if row[1] != "" {
-				ids[row[1]] = true
+		t.Run(c.path, func(t *testing.T) {
+			t.Parallel()
+			r, err := load(c.path)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if len(rows) != c.packets || len(ids) != c.ids {
-			t.Errorf("%s: tshark -Y '%s' finds %s, want %d packets with %d ids", c.path, c.filter,
-				strconv.Itoa(len(rows))+" packets with "+strconv.Itoa(len(ids))+" ids", c.packets, c.ids)
-		}
+			ids, packets := map[string]bool{}, 0
+			for _, row := range newTshark(t).fields(filed(t, r.file), c.filter, "frame.number", "nbns.id") {
+				packets++
+				if row[1] != "" {
+					ids[row[1]] = true
+				}
+			}
+			if packets != c.packets || len(ids) != c.ids {
+				t.Errorf("tshark -Y '%s' finds %d packets with %d ids, want %d with %d", c.filter, packets, len(ids), c.packets, c.ids)
+			}
+		})
 	}
 }

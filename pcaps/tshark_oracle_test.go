@@ -121,31 +121,61 @@ func (d dissection) bit(field string, set bool) {
 	d.add(field, value)
 }
 
-// theirs returns tshark's dissections of the packets that hold NBT, by the number of the packet.
-func (ts tshark) theirs(file string) map[int]dissection {
+// packet is what tshark says of a packet.
+type packet struct {
+	number     int
+	info       string // the summary, as in Wireshark's column
+	remarks    []string
+	malformed  bool
+	checksums  bool // those of IPv4 and of UDP or TCP were looked at and are right
+	dissection dissection
+}
+
+// read returns what tshark says of each packet of a capture.
+func (ts tshark) read(file string) []packet {
 	ts.t.Helper()
-	all := map[int]dissection{}
-	for _, row := range ts.fields(file, "nbns || nbdgm || nbss", append([]string{"frame.number"}, compared...)...) {
+	general := []string{
+		"frame.number", "_ws.col.Info", "_ws.malformed", "_ws.expert.severity", "_ws.expert.message", "tcp.flags.reset",
+		"ip.checksum.status", "udp.checksum.status", "tcp.checksum.status",
+	}
+	var list []packet
+	for _, row := range ts.fields(file, "frame", append(general, compared...)...) {
 		number, err := strconv.Atoi(row[0])
 		if err != nil {
 			ts.t.Fatal(err)
 		}
-		d := dissection{}
+		p := packet{number: number, info: row[1], malformed: row[2] != "", dissection: dissection{}}
+		if row[5] != "1" {
+			p.remarks = warnings(row[3], row[4])
+		}
+		p.checksums = row[6] == "1" && row[7]+row[8] == "1" // 1 is Good
 		for i, field := range compared {
-			if value := row[1+i]; value != "" {
-				d[field] = strings.Split(value, betweenValues)
-			}
-			for j, value := range d[field] {
-				d[field][j] = described.ReplaceAllString(value, "")
+			if value := row[len(general)+i]; value != "" {
+				p.dissection[field] = strings.Split(described.ReplaceAllString(value, "$1"), betweenValues)
 			}
 		}
-		all[number] = d
+		list = append(list, p)
 	}
-	return all
+	return list
 }
 
-// described is what tshark appends to some names, which is what Microsoft uses the suffix for.
-var described = regexp.MustCompile(`(<[0-9a-f]{2}>(\.\S+)?) \(.*\)$`)
+// severityWarn is a warning among the severities of Wireshark's expert information; errors are above it.
+const severityWarn = 0x600000
+
+// warnings returns the messages of the expert information that are warnings or worse.
+func warnings(severities, messages string) []string {
+	var list []string
+	texts := strings.Split(messages, betweenValues)
+	for i, severity := range strings.Split(severities, betweenValues) {
+		if n, err := strconv.Atoi(severity); err == nil && n >= severityWarn {
+			list = append(list, texts[i])
+		}
+	}
+	return list
+}
+
+// described is what tshark appends to some names: what Microsoft uses the suffix for.
+var described = regexp.MustCompile(`(<[0-9a-f]{2}>(?:\.[^ ` + betweenValues + `]+)?) \([^` + betweenValues + `]*\)`)
 
 // ours returns what the codec makes of the same packets.
 func ours(frames []trace.Frame) (map[int]dissection, error) {
@@ -185,17 +215,7 @@ func (d dissection) frame(f trace.Frame) error {
 
 func (d dissection) name(m nbt.NameMessage) {
 	d.hex("nbns.id", 4, uint64(m.ID))
-	d.hex("nbns.flags", 4, uint64(m.FlagWord()))
-	d.bit("nbns.flags.response", m.Response)
-	d.add("nbns.flags.opcode", uint8(m.Opcode))
-	d.bit("nbns.flags.truncated", m.Flags&nbt.FlagTC != 0)
-	d.bit("nbns.flags.recdesired", m.Flags&nbt.FlagRD != 0)
-	d.bit("nbns.flags.broadcast", m.Flags&nbt.FlagB != 0)
-	if m.Response { // tshark shows these nowhere else
-		d.bit("nbns.flags.authoritative", m.Flags&nbt.FlagAA != 0)
-		d.bit("nbns.flags.recavail", m.Flags&nbt.FlagRA != 0)
-		d.add("nbns.flags.rcode", uint8(m.RCode))
-	}
+	d.flags(m.FlagWord())
 	d.add("nbns.count.queries", len(m.Questions))
 	d.add("nbns.count.answers", len(m.Answers))
 	d.add("nbns.count.auth_rr", len(m.Authority))
@@ -207,7 +227,25 @@ func (d dissection) name(m nbt.NameMessage) {
 		for _, rr := range section {
 			d.entry(rr.Name, rr.Scope, rr.Type, rr.Class)
 			d.record(rr)
+			if m.Kind() == nbt.KindWACK && rr.Type == nbt.TypeNB {
+				d.flags(be.Uint16(rr.Data)) // of the request; tshark looks for them in this type alone
+			}
 		}
+	}
+}
+
+func (d dissection) flags(word uint16) {
+	has := func(flag nbt.NMFlags) bool { return nbt.NMFlags(word)&flag != 0 }
+	d.hex("nbns.flags", 4, uint64(word))
+	d.bit("nbns.flags.response", word&0x8000 != 0)
+	d.add("nbns.flags.opcode", word>>11&15)
+	d.bit("nbns.flags.truncated", has(nbt.FlagTC))
+	d.bit("nbns.flags.recdesired", has(nbt.FlagRD))
+	d.bit("nbns.flags.broadcast", has(nbt.FlagB))
+	if word&0x8000 != 0 { // tshark shows these nowhere else
+		d.bit("nbns.flags.authoritative", has(nbt.FlagAA))
+		d.bit("nbns.flags.recavail", has(nbt.FlagRA))
+		d.add("nbns.flags.rcode", word&15)
 	}
 }
 
@@ -261,10 +299,12 @@ func (d dissection) status(s *nbt.NodeStatus) {
 	d.add("nbns.numretransmits", s.Stats.Retransmits)
 	d.add("nbns.num_no_resource_conditions", s.Stats.NoResources)
 	d.add("nbns.numcommand_blocks", s.Stats.FreeCommands)
-	d.add("nbns.numpending_sessions", s.Stats.PendingSessions)
-	d.add("nbns.max_num_pending_sessions", s.Stats.MaxPendingSessions)
-	d.add("nbns.max_total_sessions_possible", s.Stats.MaxSessions)
-	d.add("nbns.session_data_packet_size", s.Stats.PacketSize)
+	// tshark has one counter of command blocks where RFC 1002 section 4.2.18 has three: it reads the four behind it two
+	// places too early, and the last two not at all.
+	d.add("nbns.numpending_sessions", s.Stats.TotalCommands)
+	d.add("nbns.max_num_pending_sessions", s.Stats.MaxTotalCommands)
+	d.add("nbns.max_total_sessions_possible", s.Stats.PendingSessions)
+	d.add("nbns.session_data_packet_size", s.Stats.MaxPendingSessions)
 }
 
 func (d dissection) datagram(m nbt.DatagramMessage) {

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +19,11 @@ import (
 // checked is what a vector claims that tshark says of it: the version, the summary, and what else there is to say where
 // tshark does not read the message as we do.
 var checked = regexp.MustCompile(`^tshark (\S+): "([^"]*)"(.*)$`)
+
+// misread are vectors of which tshark gets one field wrong.
+var misread = map[string]string{
+	"status-full": "nbns.netbios_name", // a name with many bytes that cannot be printed is garbled
+}
 
 // carried puts vectors into frames, each into one, those of the session service into connections of their own. It returns
 // the index in the frames of each vector's message.
@@ -59,29 +63,22 @@ func TestOracleReadsTheVectors(t *testing.T) {
 	if err := capture.Write(&b, frames); err != nil {
 		t.Fatal(err)
 	}
-	file := filed(t, b.Bytes())
-	theirs, infos, malformed := ts.theirs(file), map[string]string{}, map[string]bool{}
-	for _, row := range ts.fields(file, "frame", "frame.number", "_ws.col.Info") {
-		infos[row[0]] = row[1]
-	}
-	for _, row := range ts.fields(file, "_ws.malformed", "frame.number") {
-		malformed[row[0]] = true
-	}
+	packets := ts.read(filed(t, b.Bytes()))
 
 	for i, v := range vectors {
 		f := frames[at[i]]
-		packet := strconv.Itoa(f.Number)
+		p := packets[f.Number-1]
 		claim := checked.FindStringSubmatch(v.Checked)
 		if claim == nil {
 			t.Errorf("vector %s: %q does not say what tshark says", v.Name, v.Checked)
 			continue
 		}
 		version, quote, but := claim[1], claim[2], claim[3]
-		if got := infos[packet]; !quotes(quote, got) {
-			t.Errorf("vector %s: %s says %q, the vector (checked with %s) %q", v.Name, ts.version, got, version, quote)
+		if info := strings.TrimSuffix(p.info, "[Malformed Packet]"); !quotes(quote, info) {
+			t.Errorf("vector %s: %s says %q, the vector (checked with %s) %q", v.Name, ts.version, info, version, quote)
 		}
-		if admitted := strings.Contains(but, "Malformed Packet"); malformed[packet] != admitted {
-			t.Errorf("vector %s: malformed is %v, want %v", v.Name, malformed[packet], admitted)
+		if admitted := strings.Contains(but, "Malformed Packet"); p.malformed != admitted {
+			t.Errorf("vector %s: malformed is %v, want %v", v.Name, p.malformed, admitted)
 		}
 		if but != "" {
 			continue
@@ -90,7 +87,14 @@ func TestOracleReadsTheVectors(t *testing.T) {
 		if err := d.frame(f); err != nil {
 			t.Errorf("vector %s: %v", v.Name, err)
 		}
-		for _, difference := range differences(theirs[f.Number], d) {
+		if field := misread[v.Name]; field != "" {
+			if strings.Join(p.dissection[field], " | ") == strings.Join(d[field], " | ") {
+				t.Errorf("vector %s: tshark does not misread %s: compare it", v.Name, field)
+			}
+			delete(p.dissection, field)
+			delete(d, field)
+		}
+		for _, difference := range differences(p.dissection, d) {
 			t.Errorf("vector %s: %s", v.Name, difference)
 		}
 	}

@@ -163,8 +163,9 @@ func (b *bench) run(ctx context.Context, binary string, s suite, timeout time.Du
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout+leastPatience, os.ErrDeadlineExceeded)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf(`ulimit -d %d 2>/dev/null; exec "$0" "$@"`, memoryKiB), binary,
-		"-test.failfast", "-test.timeout="+timeout.String(), "-ginkgo.fail-fast", "-ginkgo.no-color")
+		"-test.failfast", "-test.timeout="+timeout.String(), "-ginkgo.fail-fast", "-ginkgo.no-color", "-ginkgo.seed=1")
 	cmd.Dir, cmd.Env = filepath.Join(b.root, filepath.FromSlash(s.dir)), b.env
+	cmd.WaitDelay = time.Second // for what a suite started and left behind
 	out, err := cmd.CombinedOutput()
 	if err != nil && context.Cause(ctx) != nil {
 		err = context.Cause(ctx)

@@ -116,6 +116,7 @@ func (t *Table) Refused(name netbios.Name, out *stack.Outputs) {
 	}
 	back := *e
 	t.remove(e)
+	t.makeRoomForPlaceholder(out)
 	back.num = 0
 	t.change(&back, stack.Placeholder, out)
 	t.placeholders = append(t.placeholders, back)
@@ -229,9 +230,7 @@ func (t *Table) Receive(name, by netbios.Name, addr netip.Addr, out *stack.Outpu
 func (t *Table) leakUnregistered(name, by netbios.Name, addr netip.Addr, out *stack.Outputs) {
 	i := t.placeholder(name)
 	if i < 0 {
-		if len(t.placeholders) == maxPlaceholders {
-			t.forgetOldestPlaceholder(out)
-		}
+		t.makeRoomForPlaceholder(out)
 		t.placeholders = append(t.placeholders, entry{name: name})
 		i = len(t.placeholders) - 1
 		t.change(&t.placeholders[i], stack.Placeholder, out)
@@ -241,7 +240,11 @@ func (t *Table) leakUnregistered(name, by netbios.Name, addr netip.Addr, out *st
 	}
 }
 
-func (t *Table) forgetOldestPlaceholder(out *stack.Outputs) {
+// makeRoomForPlaceholder forgets the oldest placeholder when there is no room for another.
+func (t *Table) makeRoomForPlaceholder(out *stack.Outputs) {
+	if len(t.placeholders) < maxPlaceholders {
+		return
+	}
 	e := t.placeholders[0]
 	out.Add(stack.Remark{Text: "more than 64 names are referred to without being registered: forgetting " + e.name.String()})
 	for len(e.refs) > 0 {

@@ -90,11 +90,15 @@ func benchWith(change func(*node.Config)) *bench {
 
 // model is a bench whose node is given by its faults.
 func model(text string) *bench {
-	faults, err := fault.Parse(text)
+	return benchWith(func(cfg *node.Config) { cfg.Faults = faults(text) })
+}
+
+func faults(text string) fault.Set {
+	set, err := fault.Parse(text)
 	if err != nil {
 		panic(err)
 	}
-	return benchWith(func(cfg *node.Config) { cfg.Faults = faults })
+	return set
 }
 
 // event is an output as text.

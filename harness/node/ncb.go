@@ -130,16 +130,24 @@ func (n *Node) wait(w waiting) {
 
 // waitByNumber keeps a RECEIVE DATAGRAM or RECEIVE BROADCAST.
 func (n *Node) waitByNumber(id stack.CallID, ncb netbios.NCB) {
-	w := waiting{call: id, ncb: ncb, any: ncb.Num == netbios.AnyName}
-	if !w.any {
-		e, code := n.usableNum(ncb.Num)
-		if code != netbios.GOODRET {
-			n.completeCode(id, code)
-			return
-		}
-		w.name = e.Name
+	if w, ok := n.receiver(id, ncb); ok {
+		n.wait(w)
 	}
-	n.wait(w)
+}
+
+// receiver is what waits for something to arrive at the local name of a number. Without such a name it completes the call.
+func (n *Node) receiver(id stack.CallID, ncb netbios.NCB) (waiting, bool) {
+	w := waiting{call: id, ncb: ncb, any: ncb.Num == netbios.AnyName}
+	if w.any {
+		return w, true
+	}
+	e, code := n.usableNum(ncb.Num)
+	if code != netbios.GOODRET {
+		n.completeCode(id, code)
+		return w, false
+	}
+	w.name = e.Name
+	return w, true
 }
 
 // takeWaiting removes and returns the oldest waiting command of a kind that fits a local name.

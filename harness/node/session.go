@@ -573,14 +573,9 @@ func (r *receive) ring(n *Node) {
 
 // receiveAny takes a message of any session of one local name, or of all.
 func (n *Node) receiveAny(id stack.CallID, ncb netbios.NCB) {
-	w := waiting{call: id, ncb: ncb, any: ncb.Num == netbios.AnyName}
-	if !w.any {
-		e, code := n.usableNum(ncb.Num)
-		if code != netbios.GOODRET {
-			n.completeCode(id, code)
-			return
-		}
-		w.name = e.Name
+	w, ok := n.receiver(id, ncb)
+	if !ok {
+		return
 	}
 	for _, s := range n.sessions {
 		if len(s.inbox) > 0 && (w.any || s.local == w.name) {

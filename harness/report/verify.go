@@ -67,9 +67,9 @@ func VerificationJSON(w io.Writer, v harness.Verification) error {
 
 func newSide(r harness.Result, s check.Side) side {
 	out := runSide(r)
-	out.Capture = string(s.Capture)
-	if s.Capture == check.CaptureDiffers {
-		out.Difference = s.Why
+	out.Capture, out.Difference = string(s.Capture), s.Why
+	if s.Capture == check.CaptureUnusable {
+		out.Capture = string(check.CaptureDiffers) // programs know three states; how it differs stands beside it
 	}
 	return out
 }

@@ -68,6 +68,13 @@ var _ = Describe("A mistake in a scenario", func() {
 		Expect(e.Detail()).To(HaveSuffix("^^^^^^^^"))
 	})
 
+	It("marks a string as a whole", func() {
+		s := parse(twoHosts + "# one\npc add-name \"A B\" # two" + bothUsed)
+		Expect(scenario.NewError(s, scenario.Pos{Line: 4, Col: 13}, "").Width).To(Equal(len(`"A B"`)))
+		Expect(scenario.NewError(s, scenario.Pos{Line: 4, Col: 99}, "").Width).To(Equal(1))
+		Expect(scenario.NewError(s, scenario.Pos{Line: 99, Col: 1}, "").Line).To(BeEmpty())
+	})
+
 	It("can be reported for a scenario that has no file", func() {
 		e := scenario.NewError(&scenario.Scenario{Path: "made"}, scenario.Pos{}, "empty")
 		Expect(e.Error()).To(Equal("made:0:0: empty"))
@@ -119,6 +126,11 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("an argument that the verb has not", "pc restart now", `1:12: unexpected "now": want restart`),
 		Entry("a size where there is no buffer", "pc add-name A size 3", `1:15: unexpected "size": want add-name NAME`),
 		Entry("an argument behind the marks", "pc add-name A x3 as b", `1:18: unexpected "as": want add-name NAME`),
+		Entry("a verb in quotes", `pc "stop"`, `1:4: want a verb, got "stop": one of`),
+		Entry("an arrow behind a step", "pc stop -> release", `1:9: unexpected "->": want stop`),
+		Entry("no kind to lose", `lan lose "x"`, `1:10: want a kind of packet, got "x"`),
+		Entry("a node status request that says too much", "pc inject status-request A B to pc",
+			`1:28: unexpected "B": want inject status-request [NAME] to NODE|all [id N]`),
 		Entry("a missing kind", "pc inject", `1:10: want a kind of packet, got the end of the line`),
 		Entry("a kind that no UDP packet is", "pc inject session-request A to peer",
 			`1:11: session-request cannot be injected: want one of claim,`),
@@ -205,6 +217,8 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("of nothing from a correct stack", "pc reset\n-> | Q1: ok", `2:4: want a clause, got "|"`),
 		Entry("of two codes", "pc reset\n-> ok, NRC_DUPNAME", `2:8: the return code is stated twice`),
 		Entry("of two codes in two lines", "pc reset\n-> ok\n-> any", `3:4: the return code of this step is stated twice`),
+		Entry("of a name that must be quoted", "pc reset\n-> no in names pc", `2:4: want NAME, got "no" (quote it`),
+		Entry("of no name", "pc reset\n-> no \"x\" on pc", `2:11: want "in", got "on"`),
 		Entry("of a code without a call", "pc restart\n-> ok", `2:4: restart makes no call: there is no return code`),
 		Entry("of a code of the LAN", "after 1s\n-> NRC_DUPNAME", `2:4: after makes no call`),
 		Entry("of a code that means none", "pc reset\n-> NRC_PENDING", `2:4: no call completes with NRC_PENDING`),
@@ -224,7 +238,8 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("of none of none", "pc reset\n-> claim x0", `2:10: x0: want x1 to x100000`),
 		Entry("of bytes", "pc reset\n-> bytes", `2:4: bytes can be injected only`),
 		Entry("under a fault, in a scenario without one", "pc reset\n-> ok | Q1: any", `2:9: an alternative needs a bug`),
-		Entry("not separated", "pc reset\n-> ok NRC_DUPNAME", `2:7: unexpected "NRC_DUPNAME": want ",", "|" or the end of the line`),
+		Entry("not separated", "pc reset\n-> ok NRC_DUPNAME",
+			`2:7: unexpected "NRC_DUPNAME": want ",", "|" or the end of the line`),
 		Entry("followed by a string", "pc reset\n-> ok \"x\"", `2:7: unexpected "x": want ",", "|" or the end of the line`),
 	)
 
@@ -246,6 +261,9 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("a bug nowhere", "bug Q1", `1:7: want "in", got the end of the line`),
 		Entry("a bug with half a knob", "bug Q1:x in pc", `1:5: want a bug such as Q124565 or Q124565:count=once, got "Q1:x"`),
 		Entry("a bug with a knob of none", "bug Q1,x=y in pc", `1:5: want a bug such as`),
+		Entry("a bug with a knob behind another that has none", "bug Q1:x=y,Q2,z=0 in pc", `1:5: want a bug such as`),
+		Entry("a bug in quotes", `bug "Q1" in pc`, `1:5: want a bug such as Q124565 or Q124565:count=once, got "Q1"`),
+		Entry("a bug in quotes' node", `bug Q1 in "pc"`, `1:11: want the node that has the bug, got "pc"`),
 		Entry("a bug with nothing behind the comma", "bug Q1, in pc", `1:5: want a bug such as`),
 		Entry("two bugs", "bug Q1 in pc\nbug Q2 in pc", `2:1: "bug" is stated twice`),
 		Entry("a bug and its contrary", "against Q1 in pc\nbug Q2 in pc", `2:1: "bug" and "against" exclude each other`),
@@ -279,13 +297,15 @@ var _ = Describe("A mistake in a scenario", func() {
 
 	DescribeTable("in the story of a bug", within(withBug),
 		Entry("no headline", "pc add-name A trigger", `-2:5: the scenario has no headline: write Q1!`),
-		Entry("no headline in a case", "case \"a\"\npc stop trigger\n-> release | Q1: frame", `1:1: case "a" has no headline`),
+		Entry("no headline in a case", "case \"a\"\npc stop trigger\n-> release | Q1: frame",
+			`1:1: case "a" has no headline`),
 		Entry("two headlines", "pc add-name A trigger\n-> ok | Q1! any, frame\n-> claim | Q1! no claim",
 			`3:12: another headline: the first is in line 5`),
 		Entry("two headlines in a line", "pc add-name A trigger\n-> ok | Q1! any, frame | Q1:x=y! NRC_DUPNAME",
 			`2:26: another headline: the first is in line 5`),
 		Entry("a headline of another bug", "pc add-name A trigger\n-> ok | Q2! NRC_DUPNAME", `2:9: the headline is of Q2: want`),
-		Entry("a headline that predicts nothing", "pc add-name A trigger\n-> ok | Q1! any", `2:9: a headline must predict something`),
+		Entry("a headline that predicts nothing", "pc add-name A trigger\n-> ok | Q1! any",
+			`2:9: a headline must predict something`),
 		Entry("no trigger", "pc add-name A\n-> ok | Q1! NRC_DUPNAME", `-2:5: the scenario has no step marked "trigger"`),
 		Entry("no trigger in the second case",
 			"case \"a\"\npc stop trigger\n-> frame | Q1! no frame\ncase \"b\"\npc stop\n-> frame | Q1! no frame",
@@ -301,7 +321,8 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("an alternative without its mark", "pc stop trigger\n-> frame | Q1 no frame", `2:12: want an alternative such as`),
 		Entry("an alternative of nothing", "pc stop trigger\n-> frame |", `2:11: want an alternative such as`),
 		Entry("an alternative that is no bug", "pc stop trigger\n-> frame | Q_1: any", `2:12: want an alternative such as`),
-		Entry("an alternative without a clause", "pc stop trigger\n-> frame | Q1:", `2:15: want a clause, got the end of the line`),
+		Entry("an alternative without a clause", "pc stop trigger\n-> frame | Q1:",
+			`2:15: want a clause, got the end of the line`),
 		Entry("an alternative twice", "pc stop trigger\n-> frame | Q1: any | Q1: frame",
 			`2:22: the alternative for Q1 is stated twice`),
 		Entry("too many alternatives", "pc stop trigger\n-> frame"+manyAlternatives(33), `2:356: more than 32 alternatives`),
@@ -362,6 +383,8 @@ var _ = Describe("A mistake in a scenario", func() {
 			twoHosts + "pc reset\n-> " + strings.Repeat("claim,", 681):          "4:4090: want a clause",
 			twoHosts + "pc reset\n->" + strings.Repeat("claim,", 681):           "4:4089: want a clause",
 			twoHosts + "pc reset\n->" + strings.Repeat("claim,", 660) + "claim": "4:1: line of 4628 bytes in canonical form",
+			// Canonical form puts a space behind each comma.
+			twoHosts + strings.Repeat("pc reset\n->"+strings.Repeat("frame,", 500)+"frame\n", 340): "600:1: file of more than",
 		} {
 			began := time.Now()
 			e := mistake(text)
@@ -369,6 +392,10 @@ var _ = Describe("A mistake in a scenario", func() {
 			Expect(e.Error()).To(HavePrefix("q.scenario:" + want))
 			Expect(len(e.Detail())).To(BeNumerically("<", 1000))
 		}
+	})
+
+	It("is not what another case has used up", func() {
+		parse(twoHosts + "case \"a\"\npc reset x60000\nat 20h\ncase \"b\"\npc reset x60000\nat 10h" + bothUsed)
 	})
 
 	It("is not a file at the limits", func() {

@@ -133,7 +133,7 @@ func (p *parser) clauses(st *Step) []Clause {
 func (p *parser) clause(st *Step) Clause {
 	t, after := p.peek(), p.peekAfter(1)
 	switch {
-	case t.kind == quoted, after.is("in") && t.kind == word && !t.is("no"):
+	case t.kind == quoted, t.kind == word && after.is("in"):
 		return p.listed(false)
 	case t.kind != word:
 		p.failAt(t, "want a clause, got %s", t.source())

@@ -135,6 +135,11 @@ var _ = Describe("Parsing the header", func() {
 		Entry(nil, "MS00-047,Q124565:count=once,window=always"),
 	)
 
+	It("tells the bug's identifier from its knobs", func() {
+		Expect(scenario.Bug{Model: "Q124565:count=once"}.ID()).To(Equal("Q124565"))
+		Expect(scenario.Bug{Model: "MS00-047"}.ID()).To(Equal("MS00-047"))
+	})
+
 	It("keeps why there is no control", func() {
 		s := parse(withBug + "control none because \"it is an absence\"\n" +
 			"pc stop\n-> release | Q1! no release" + bothUsed)

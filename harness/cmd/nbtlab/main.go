@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := completion(args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err != nil {
 		a.explain(err)
 		a.status = exitUsage
@@ -54,6 +58,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitCannotJudge // git bisect run takes 2 as bad
 	}
 	return a.status
+}
+
+// completion refuses what shells ask of any program that is made with cobra: there is nothing to complete with, and the
+// answer would bypass our printer.
+func completion(args []string) error {
+	i := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	if i >= 0 && (args[i] == cobra.ShellCompRequestCmd || args[i] == cobra.ShellCompNoDescRequestCmd) {
+		return fmt.Errorf("unknown command %q for \"nbtlab\"", args[i])
+	}
+	return nil
 }
 
 func isTerminal(w io.Writer) bool {

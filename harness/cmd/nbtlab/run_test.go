@@ -39,7 +39,7 @@ var _ = Describe("nbtlab run", func() {
 			"run", "q124565", "--model", "Q124565:count=once", "--bind", "CHAT=NBTLAB", "--seed", "7", "--double", "0.5",
 		}
 		out := nbtlab(args...)
-		Expect(out).To(exitWith(exitNot))
+		Expect(out).NotTo(exitWith(exitAsExpected))
 		_, again, found := strings.Cut(out.Stdout, "\nrepeat it: nbtlab ")
 		Expect(found).To(BeTrue())
 		Expect(strings.Fields(again)).To(Equal(args))

@@ -45,10 +45,10 @@ func nbtlab(args ...string) outcome { return nbtlabReading("", args...) }
 func nbtlabReading(stdin string, args ...string) outcome {
 	GinkgoHelper()
 	var stdout, stderr bytes.Buffer
-	status := run(context.Background(), args, strings.NewReader(stdin), &stdout, &stderr)
+	status := run(context.Background(), append([]string{}, args...), strings.NewReader(stdin), &stdout, &stderr)
 	out := outcome{status, stdout.String(), stderr.String()}
 	Expect(out.Stderr).To(beFitForATerminal())
-	if args[0] != "fmt" {
+	if len(args) == 0 || args[0] != "fmt" {
 		Expect(out.Stdout).To(beFitForATerminal())
 	}
 	return out
