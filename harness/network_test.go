@@ -173,6 +173,19 @@ var _ = Describe("A scenario's clock", func() {
 	})
 })
 
+var _ = Describe("A node's profile", func() {
+	It("may take the RFC by its word, and lose a name to a conflict demand that nobody asked for", Label("MS00-047"), func() {
+		expectPass(played(harness.Options{},
+			"node literal 10.0.0.30/24 profile rfc1002-literal",
+			"pc add-name MINE",
+			"literal add-name CHAT",
+			"peer inject conflict-demand CHAT to literal",
+			"  -> CHAT in names literal conflict",
+			"peer inject conflict-demand MINE to pc",
+			"  -> MINE in names pc registered"))
+	})
+})
+
 var _ = Describe("A scenario's names", func() {
 	It("can be bound to others", func() {
 		s := shipped("q124565-table")

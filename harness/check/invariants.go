@@ -552,10 +552,15 @@ func (w *watch) effects(port uint16) []stack.SendDatagram {
 	}
 }
 
-// conflictDemand puts a name into conflict when the demand answers its own claim.
+// conflictDemand puts a name into conflict when the demand answers its own claim, or the node takes RFC 1002 section 5.1.1.5
+// by its word, which any demand satisfies.
 func (w *watch) conflictDemand(n *watched, m nbt.NameMessage) {
 	name, _ := m.Subject()
 	h := n.holding(name)
+	literal := w.run.Scenario.Nodes[w.now.Node].Profile == "rfc1002-literal"
+	if literal && h.registered && !h.group {
+		h.conflict = true
+	}
 	for _, c := range n.claims {
 		if c.name == name && c.id == m.ID && w.now.At <= c.at+conflictWindow && h.registered && !h.group {
 			h.conflict = true
