@@ -107,7 +107,7 @@ type bug struct {
 
 var leaving = fact{"releases of CHAT", releases("CHAT<20>"), 3, 0}
 
-// bugs are what reference texts say of each bug, as a tap on the wire sees it.
+// bugs are what the knowledge base articles say of each bug, as a tap on the wire sees it.
 var bugs = map[string]bug{
 	"q124565": {"Q124565", releaseWord, "CHAT<20>", []fact{
 		leaving,
@@ -170,7 +170,7 @@ var _ = Describe("The fixed and the faulty recording", func() {
 	slices.Sort(scenarios)
 
 	for _, scenario := range scenarios {
-		It("of "+scenario+" show the bug, and on the fixed model its absence", func() {
+		It("of "+scenario+" show the bug, and on the fixed model its absence", Label(bugs[scenario].faulty), func() {
 			b := bugs[scenario]
 			fixed, faulty := open(scenario+"/fixed.pcap"), open(scenario+"/"+b.faulty+".pcap")
 			for _, f := range b.facts {
@@ -179,7 +179,7 @@ var _ = Describe("The fixed and the faulty recording", func() {
 			}
 		})
 
-		It("of "+scenario+" are one until the faulty model leaves something out", func() {
+		It("of "+scenario+" are one until the faulty model leaves something out", Label(bugs[scenario].faulty), func() {
 			b := bugs[scenario]
 			fixed, faulty := open(scenario+"/fixed.pcap").Frames, open(scenario+"/"+b.faulty+".pcap").Frames
 			i := 0

@@ -13,8 +13,8 @@ import (
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
-// packets returns the packets of a recording as they are in the file (https://wiki.wireshark.org/Development/LibpcapFileFormat),
-// read without the harness, with their times in nanoseconds since 1970.
+// packets returns the packets of a pcap file as they are in it, read without the harness, with their times in nanoseconds
+// since 1970.
 func packets(file []byte) (list [][]byte, times []int64) {
 	GinkgoHelper()
 	le := binary.LittleEndian
@@ -112,7 +112,8 @@ var _ = Describe("As a file, a recording", func() {
 			Expect(closed[this] && s.length > 0).To(BeFalse(), here+" has no data after FIN")
 			if s.flags&syn != 0 {
 				Expect(opened[this]).To(BeFalse(), here)
-				Expect(s.flags&ack != 0).To(Equal(opened[back]), here+" is SYN, or the answer to one")
+				answers := s.flags&ack != 0
+				Expect(answers).To(Equal(opened[back]), here+" is SYN, or the answer to one")
 				opened[this] = true
 				next[this] = s.seq
 			}

@@ -258,7 +258,8 @@ var _ = Describe("In a recording, the datagram service", func() {
 				Expect(be.Uint16(f.Payload[12:])).To(BeZero(), here+": PACKET_OFFSET")
 				Expect(len(f.Payload)).To(BeNumerically("<=", 576-20-8), here+": MAX_DATAGRAM_LENGTH")
 				Expect(name(f.Payload, 14)).NotTo(Equal("*"), here+": SOURCE_NAME")
-				Expect(name(f.Payload, 14+34) == "*").To(Equal(msgType == toAll), here+": DESTINATION_NAME")
+				wildcard := name(f.Payload, 14+34) == "*"
+				Expect(wildcard).To(Equal(msgType == toAll), here+": DESTINATION_NAME")
 				Expect(f.Broadcast).To(Equal(msgType != unique), here)
 				datagram := key{f.From, be.Uint16(f.Payload[2:])}
 				Expect(ids[datagram]).To(BeFalse(), here+": a DGM_ID of its own")
@@ -267,7 +268,7 @@ var _ = Describe("In a recording, the datagram service", func() {
 		}
 	})
 
-	eachRecording("answers with an error of eleven bytes only a unique datagram, once, from where that went", func(r recording) {
+	eachRecording("answers with an error of eleven bytes only a unique datagram, and once", func(r recording) {
 		answered := map[int]bool{}
 		for _, f := range r.datagrams(failed) {
 			here := fmt.Sprintf("frame %d", f.Number)
@@ -279,7 +280,8 @@ var _ = Describe("In a recording, the datagram service", func() {
 			Expect(f.Broadcast).To(BeFalse(), here)
 			cause := 0
 			for _, d := range r.datagrams(unique) {
-				if be.Uint16(d.Payload[2:]) == be.Uint16(f.Payload[2:]) && d.From == f.To && d.To == f.From && d.Number < f.Number {
+				same := be.Uint16(d.Payload[2:]) == be.Uint16(f.Payload[2:]) // DGM_ID
+				if same && d.From == f.To && d.To == f.From && d.Number < f.Number {
 					cause = d.Number
 				}
 			}

@@ -7,7 +7,7 @@
 // The working tree is only read: the go command takes the broken file from elsewhere (-overlay). Do not edit the code
 // while it runs.
 //
-//	go run ./harness/mutants                                 all of them: some twenty minutes on two cores
+//	go run ./harness/mutants                                 all of them: some minutes on two cores
 //	go run ./harness/mutants -only node.go:93                those of a line, to see whether a new test catches them
 //	go run ./harness/mutants -sample 50 -seed 1              some of them
 //	go run ./harness/mutants -package nametable -list        what there is
@@ -16,6 +16,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -150,7 +151,7 @@ func mutate(ctx context.Context, o options, stdout, stderr io.Writer) (int, erro
 		}
 		return exitExplained, nil
 	}
-	verdicts, err := test(ctx, o, root, chosen, stderr)
+	verdicts, err := test(ctx, o, root, packages, chosen, stderr)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return 0, err
 	}
@@ -201,32 +202,25 @@ func endsIn(path, end string) bool {
 	return path == end || strings.HasSuffix(path, "/"+end)
 }
 
-// manyMutants is from how many on a run gets a build cache of its own, which is thrown away: filling it takes a minute,
-// and each mutant leaves about a megabyte behind.
-const manyMutants = 100
-
 // test tests mutants, several at a time, and returns the verdicts in the order of the mutants. When it is interrupted it
 // returns those that it has.
-func test(ctx context.Context, o options, root string, chosen []mutant, stderr io.Writer) ([]verdict, error) {
+func test(ctx context.Context, o options, root string, packages []*pkg, chosen []mutant, stderr io.Writer) ([]verdict, error) {
 	tmp, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	b := &bench{root: root, tmp: tmp, usual: map[string]time.Duration{}, timeout: o.timeout}
+	b := &bench{root: root, tmp: tmp, timeout: o.timeout}
 	// What a suite leaves when it fails goes with the rest, and the mutants share the processors among themselves.
 	b.env = append(os.Environ(), "GOTMPDIR="+tmp, "NBTLAB_ARTIFACTS="+tmp,
 		"GOMAXPROCS="+strconv.Itoa(max(1, runtime.NumCPU()/o.jobs)))
-	if len(chosen) >= manyMutants {
-		b.env = append(b.env, "GOCACHE="+filepath.Join(tmp, "cache"))
-	}
 	if b.suites, err = loadSuites(ctx, root, asked); err != nil {
 		return nil, err
 	}
 	progress := newProgress(stderr, len(chosen))
 	defer progress.end()
-	progress.say("testing the code as it is")
-	if err := b.baseline(ctx); err != nil {
+	progress.say("building the suites, and running them on the code as it is")
+	if err := b.prepare(ctx, packages, chosen); err != nil {
 		return nil, err
 	}
 
@@ -237,7 +231,7 @@ func test(ctx context.Context, o options, root string, chosen []mutant, stderr i
 	for range o.jobs {
 		workers.Go(func() {
 			for i := range next {
-				if verdicts[i], errs[i] = b.try(ctx, chosen[i]); errs[i] == nil {
+				if verdicts[i], errs[i] = b.try(ctx, i+1); errs[i] == nil {
 					progress.count(verdicts[i])
 				}
 			}
@@ -249,8 +243,8 @@ func test(ctx context.Context, o options, root string, chosen []mutant, stderr i
 	close(next)
 	workers.Wait()
 
-	done := slices.DeleteFunc(verdicts, func(v verdict) bool { return v.seconds == 0 })
-	return done, errors.Join(ctx.Err(), firstError(errs))
+	tested := slices.DeleteFunc(verdicts, func(v verdict) bool { return v.seconds == 0 })
+	return tested, cmp.Or(firstError(errs), ctx.Err())
 }
 
 // firstError returns the first error that is not an interruption.

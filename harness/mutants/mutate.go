@@ -33,6 +33,7 @@ type mutant struct {
 	key
 	pkg     *pkg
 	source  *source
+	decl    *ast.FuncDecl // nil outside functions
 	line    int
 	from    string // what is replaced, on one line
 	to      string // what stands there then; empty for nothing
@@ -311,6 +312,7 @@ func (w *walk) splice(k kind, pos, end token.Pos, to string) {
 	w.found = append(w.found, mutant{
 		key:  key{File: w.source.path, Func: w.function(), Kind: k, Text: w.sentence(k, from, until)},
 		pkg:  w.pkg,
+		decl: w.decl(),
 		from: oneLine(w.source.text[from:until]), to: to,
 		source: w.source, line: w.pkg.set.Position(pos).Line, at: from, end: until,
 	})
@@ -330,17 +332,27 @@ func (w *walk) above(levels int) ast.Node {
 	return nil
 }
 
+// decl returns the function around the node at hand, or nil.
+func (w *walk) decl() *ast.FuncDecl {
+	for _, n := range w.stack {
+		if d, ok := n.(*ast.FuncDecl); ok {
+			return d
+		}
+	}
+	return nil
+}
+
 // function names the declaration around the node at hand.
 func (w *walk) function() string {
+	if d := w.decl(); d != nil {
+		if d.Recv == nil {
+			return d.Name.Name
+		}
+		return fmt.Sprintf("(%s).%s", w.src(d.Recv.List[0].Type), d.Name.Name)
+	}
 	for _, n := range w.stack {
-		switch n := n.(type) {
-		case *ast.FuncDecl:
-			if n.Recv == nil {
-				return n.Name.Name
-			}
-			return fmt.Sprintf("(%s).%s", w.src(n.Recv.List[0].Type), n.Name.Name)
-		case *ast.ValueSpec:
-			return n.Names[0].Name
+		if v, ok := n.(*ast.ValueSpec); ok {
+			return v.Names[0].Name
 		}
 	}
 	return w.source.tree.Name.Name

@@ -466,20 +466,24 @@ func (b *bench) checkLedger() {
 	if b.faulty {
 		return
 	}
+	held, registered := map[netbios.Name]int{}, map[netbios.Name]int{}
+	for _, r := range b.refs {
+		held[r.Name]++
+		if r.Holder == stack.ByRegistration {
+			registered[r.Name]++
+		}
+	}
 	for n, s := range b.states {
-		registered := 0
-		for _, r := range b.refs {
-			if r.Name == n && r.Holder == stack.ByRegistration {
-				registered++
-			}
+		if held[n] == 0 && s == stack.Free {
+			continue
 		}
 		switch s {
 		case stack.Free, stack.Claiming, stack.Placeholder:
-			b.must(b.count(n) == 0, "%v is %v and held", n, s)
+			b.must(held[n] == 0, "%v is %v and held", n, s)
 		case stack.Registered, stack.Conflict:
-			b.must(registered == 1, "%v is %v with %d registrations", n, s, registered)
+			b.must(registered[n] == 1, "%v is %v with %d registrations", n, s, registered[n])
 		case stack.Deregistered, stack.ConflictDeregistered:
-			b.must(registered == 0 && b.count(n) > 0, "%v is %v and held %d times", n, s, b.count(n))
+			b.must(registered[n] == 0 && held[n] > 0, "%v is %v and held %d times", n, s, held[n])
 		}
 	}
 }

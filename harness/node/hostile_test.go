@@ -65,7 +65,7 @@ var _ = Describe("What is no message", func() {
 
 	It("in every prefix of a good message makes no trouble (bad-input 8)", func() {
 		for _, v := range fixtures.Vectors() {
-			for end := range v.Bytes {
+			for end := range v.Bytes[:min(len(v.Bytes), 200)] {
 				for _, way := range []via{toPC, dgmToPC} {
 					pc.step(stack.Datagram{From: way.from, To: way.to, Payload: v.Bytes[:end]})
 				}
