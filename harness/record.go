@@ -214,15 +214,22 @@ func CheckRecordings(recordings fs.FS, list []Recording) ([]string, error) {
 	listed := map[string]manifestEntry{}
 	for _, e := range entries {
 		listed[e.path] = e
-		if e.madeBy == recorder && !slices.ContainsFunc(list, func(r Recording) bool { return r.Path == e.path }) {
+		if e.madeBy != recorder {
+			continue
+		}
+		if !slices.ContainsFunc(list, func(r Recording) bool { return r.Path == e.path }) {
 			complain("%s is listed as made by %s, which does not make it", e.path, recorder)
+		}
+		if e.version != RecorderVersion || e.licence != recorderLicence {
+			complain("%s is listed with version %s and licence %s, want %s and %s",
+				e.path, e.version, e.licence, RecorderVersion, recorderLicence)
 		}
 	}
 	err = fs.WalkDir(recordings, ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() || path == Manifest || strings.HasSuffix(path, ".go"):
+		case d.IsDir() || path == Manifest || !strings.Contains(path, "/") && strings.HasSuffix(path, ".go"):
 			return nil
 		case !d.Type().IsRegular():
 			complain("%s is not a regular file", path)

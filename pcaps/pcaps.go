@@ -9,7 +9,7 @@ import (
 	"io/fs"
 )
 
-//go:embed *
+//go:embed MANIFEST */*
 var files embed.FS
 
 // FS returns the captures and their manifest.

@@ -106,6 +106,9 @@ func (b *bench) prepare(ctx context.Context, packages []*pkg, chosen []mutant) e
 			return err
 		}
 		b.habits[s.dir] = habit{time.Since(start), slow}
+		if r := b.ask(ctx, b.binary[s.dir], s, 0); r != survived {
+			return fmt.Errorf("mutants: ./%s passes as a whole on the code as it is, but not in parts: %s", s.dir, r)
+		}
 	}
 	return nil
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // printed is what a printer makes of what it is made to print.
-func printed(colour bool, print func(p *report.Printer)) string {
+func printed(colour bool, show func(p *report.Printer)) string {
 	var b bytes.Buffer
 	p := report.NewPrinter(&b, colour)
-	print(p)
+	show(p)
 	Expect(p.Err()).NotTo(HaveOccurred())
 	return b.String()
 }
@@ -137,8 +137,8 @@ var _ = Describe("Colour", func() {
 	}
 
 	// the same text, painted
-	DescribeTable("is all that differs between a terminal and a file", func(print func(p *report.Printer)) {
-		plain, painted := printed(false, print), printed(true, print)
+	DescribeTable("is all that differs between a terminal and a file", func(show func(p *report.Printer)) {
+		plain, painted := printed(false, show), printed(true, show)
 		Expect(plain).NotTo(ContainSubstring("\x1b"))
 		Expect(painted).To(ContainSubstring("\x1b["))
 		Expect(escapeSequence.ReplaceAllString(painted, "")).To(Equal(plain))

@@ -19,6 +19,9 @@ import (
 // patience is how long a command may take that must not wait for ever.
 const patience = 20 * time.Second
 
+// soon ends a spec whose command waits for ever.
+var soon = SpecTimeout(patience)
+
 // Things that are no files, made at a path.
 
 func fifo(path string) error { return syscall.Mkfifo(path, 0o600) }
@@ -46,7 +49,7 @@ func noise(n int) string {
 var _ = Describe("nbtlab compare", func() {
 	It("exits with 0 when the two runs are the same", func() {
 		Expect(nbtlab("compare", "fixed", "fixed", "q124565")).
-			To(And(exitWith(exitAsExpected), print("the two runs are the same\n"), HaveField("Stderr", "")))
+			To(And(exitWith(exitAsExpected), show("the two runs are the same\n"), HaveField("Stderr", "")))
 		Expect(nbtlab("compare", "buggy", "Q124565", "q124565")).To(exitWith(exitAsExpected))
 		Expect(nbtlab("compare", "fixed", "Q124565", "q124565-controls", "--case", "group")).To(exitWith(exitAsExpected))
 	})
@@ -121,14 +124,14 @@ var _ = Describe("nbtlab check", func() {
 
 	It("exits with 0 when the run and the capture match", func() {
 		Expect(nbtlab("check", "q124565", "--against", fixed)).
-			To(And(exitWith(exitAsExpected), print("q124565 on fixed, against "+fixed+": match (27 frames in the run, 27 in the capture)\n")))
+			To(And(exitWith(exitAsExpected), show("q124565 on fixed, against "+fixed+": match (27 frames in the run, 27 in the")))
 		Expect(nbtlab("check", "q124565", "--model", "buggy", "--against", buggy)).To(exitWith(exitAsExpected))
 		Expect(nbtlab("check", "q124565", "--seed", "7", "--against", fixed)).To(exitWith(exitAsExpected))
 	})
 
 	It("exits with 1 when they differ, and shows the first difference in full", func() {
 		out := nbtlab("check", "q124565", "--model", "buggy", "--against", fixed)
-		Expect(out).To(And(exitWith(exitNot), print(": differs (20 frames in the run, 27 in the capture)\n", "not compared: ")))
+		Expect(out).To(And(exitWith(exitNot), show(": differs (20 frames in the run, 27 in the capture)\n", "not compared: ")))
 		Expect(out.Stdout).To(MatchRegexp(
 			`\n\nframe [0-9]+ of the recording is missing from the run: \S+ > \S+ name release request CHAT<20> `))
 		Expect(out.Stdout).To(MatchRegexp(`\n  FIELD +RECORDING +RUN\n> source +10\.0\.0\.10:137`))
@@ -145,7 +148,7 @@ var _ = Describe("nbtlab check", func() {
 		}
 		Expect(capture.WriteFile("altered.pcap", c.Frames)).To(Succeed())
 		out := nbtlab("check", "q124565", "--against", "altered.pcap")
-		Expect(out).To(And(exitWith(exitNot), print("is altered in the run")))
+		Expect(out).To(And(exitWith(exitNot), show("is altered in the run")))
 		Expect(out.Stdout).To(MatchRegexp(`(?m)^> .*jello.*hello`))
 		Expect(out.Stdout).To(MatchRegexp(`(?m)^  source `))
 	})
@@ -159,24 +162,24 @@ var _ = Describe("nbtlab check", func() {
 				Expect(out).To(exitWith(exitNot)) // between two packets: some are missing, and nobody can tell why
 				continue
 			}
-			Expect(out).To(And(exitWith(exitCannotJudge), print(": cut (", "the capture is cut at byte ")))
+			Expect(out).To(And(exitWith(exitCannotJudge), show(": cut (", "the capture is cut at byte ")))
 		}
 	})
 
-	DescribeTable("exits with 2 when it is no capture (bad-input 36, 41)", func(_ SpecContext, make func(string) error, why string) {
-		Expect(make("odd")).To(Succeed())
+	DescribeTable("exits with 2 when it is no capture (bad-input 36, 41)", func(_ SpecContext, create func(string) error, why string) {
+		Expect(create("odd")).To(Succeed())
 		Expect(nbtlab("check", "q124565", "--against", "odd")).To(refuse("odd", why))
 		Expect(nbtlab("check", "q124565", "--against", "odd", "--json")).To(refuse("odd", why))
 	},
-		Entry("but an empty file", holding(""), "empty", SpecTimeout(patience)),
-		Entry("but noise", holding(noise(300)), "capture", SpecTimeout(patience)),
-		Entry("but the beginning of a header", holding("\xd4\xc3\xb2\xa1\x02\x00"), "cut inside its header", SpecTimeout(patience)),
-		Entry("but a text", holding("SCENARIO BUG VERDICT FIXED BUGGY CONTROLS"), "capture", SpecTimeout(patience)),
-		Entry("but a directory", folder, "directory", SpecTimeout(patience)),
-		Entry("but a FIFO, which nobody writes to", fifo, "FIFO", SpecTimeout(patience)),
-		Entry("but a device without end", linkTo("/dev/zero"), "device", SpecTimeout(patience)),
-		Entry("but a link to itself", linkTo("odd"), "too many levels", SpecTimeout(patience)),
-		Entry("but a link to nothing", linkTo("nothing"), "no such file", SpecTimeout(patience)),
+		Entry("but an empty file", holding(""), "empty", soon),
+		Entry("but noise", holding(noise(300)), "capture", soon),
+		Entry("but the beginning of a header", holding("\xd4\xc3\xb2\xa1\x02\x00"), "cut inside its header", soon),
+		Entry("but a text", holding("SCENARIO BUG VERDICT FIXED BUGGY CONTROLS"), "capture", soon),
+		Entry("but a directory", folder, "directory", soon),
+		Entry("but a FIFO, which nobody writes to", fifo, "FIFO", soon),
+		Entry("but a device without end", linkTo("/dev/zero"), "device", soon),
+		Entry("but a link to itself", linkTo("odd"), "too many levels", soon),
+		Entry("but a link to nothing", linkTo("nothing"), "no such file", soon),
 	)
 
 	It("exits with 2 when there is none", func() {

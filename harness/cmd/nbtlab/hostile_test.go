@@ -98,10 +98,10 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 		Expect(capture.WriteFile("hostile.pcap", hostileTraffic())).To(Succeed())
 		for _, model := range []string{"fixed", "buggy"} {
 			out := nbtlab("check", "q124565-running", "--model", model, "--against", "hostile.pcap")
-			Expect(out).To(And(exitWith(exitNot), print(`\x1b[2J`, `\x1b]52;c;eA==\x07`, `\x9b\x9d\x0d\x08\x7f`, `\xe2\x80\xae`)))
+			Expect(out).To(And(exitWith(exitNot), show(`\x1b[2J`, `\x1b]52;c;eA==\x07`, `\x9b\x9d\x0d\x08\x7f`, `\xe2\x80\xae`)))
 			onlyOurs(out)
 			out = nbtlab("check", "q124565-running", "--model", model, "--against", "hostile.pcap", "--json")
-			Expect(out).To(And(exitWith(exitNot), print(`\\x1b[2J`)))
+			Expect(out).To(And(exitWith(exitNot), show(`\\x1b[2J`)))
 			Expect(lines(out.Stdout)).To(HaveLen(1))
 		}
 	})
@@ -111,7 +111,7 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 		Expect(capture.WriteFile("pcaps/q124565-running/fixed.pcap", hostileTraffic())).To(Succeed())
 		for _, args := range [][]string{{}, {"--json"}} {
 			out := nbtlab(append([]string{"verify", "q124565-running", "--pcaps", "pcaps"}, args...)...)
-			Expect(out).To(And(exitWith(exitNot), print("x1b[2J")))
+			Expect(out).To(And(exitWith(exitNot), show("x1b[2J")))
 			onlyOurs(out)
 		}
 		out := nbtlab("record", "--check", "q124565-running")
@@ -149,7 +149,7 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 			Expect(out).To(And(exitWith(exitNot), HaveField("Stderr", "")))
 			onlyOurs(out)
 			if args[0] != "verify" {
-				Expect(out).To(print(`\x1b[2J\x9b\x9d\x0d\x08\x7f\xe2\x80\xae\x0a`))
+				Expect(out).To(show(`\x1b[2J\x9b\x9d\x0d\x08\x7f\xe2\x80\xae\x0a`))
 			}
 			out = nbtlab(append(args, "--json")...)
 			Expect(out).To(And(exitWith(exitNot), HaveField("Stderr", "")))
@@ -174,9 +174,12 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 			{"compare", "fixed"}, {"compare", "fixed", "fixed"}, {"compare"}, {"check", "q124565", "--against"}, {"record"},
 			{"record", "--check", "--pcaps"}, {"record", "--pcaps", "x", "y", "--"}, {"bugs"}, {"fmt"}, {"fmt", "-w"}, {"fmt", "--"},
 			{"run", "q124565", "--case"}, {"run", "q124565", "--bind"}, {"run", "q124565", "--lose"}, {"run", "q124565", "--seed"},
-			{"run", "q124565", "--model"}, {"run", "q124565", "--pcap", "no/such"}, {"__complete"}, {"__complete", "run"}, {"completion"},
+			{"run", "q124565", "--model"}, {"run", "q124565", "--pcap", "no/such"},
+			{"__complete"}, {"__complete", "run"}, {"completion"},
 		} {
-			for _, word := range []string{hostile, "--" + hostile, "-" + hostile, "./" + hostile, hostile + "=" + hostile, "CHAT=" + hostile} {
+			for _, word := range []string{
+				hostile, "--" + hostile, "-" + hostile, "./" + hostile, hostile + "=" + hostile, "CHAT=" + hostile,
+			} {
 				out := nbtlab(append(args, word)...)
 				Expect(out.Stderr).NotTo(ContainSubstring("panic"))
 				onlyOurs(out)
@@ -206,9 +209,9 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 		for _, command := range []string{"run", "verify", "fmt", "record"} {
 			Expect(nbtlab(command, file)).To(And(exitWith(exitUsage), HaveField("Stderr", ContainSubstring(`\x1b[2J`))))
 		}
-		for _, make := range []func(string) error{holding(hostile), folder, linkTo("nowhere")} {
+		for _, create := range []func(string) error{holding(hostile), folder, linkTo("nowhere")} {
 			Expect(os.RemoveAll(pcap)).To(Succeed())
-			Expect(make(pcap)).To(Succeed())
+			Expect(create(pcap)).To(Succeed())
 			Expect(nbtlab("check", "q124565", "--against", pcap)).To(refuse(`\x1b[2J`))
 		}
 		Expect(nbtlab("run", "q124565", "--pcap", dir)).To(refuse("it is a directory"))
@@ -219,7 +222,7 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 		Expect(nbtlab("record", "q124565")).To(exitWith(exitAsExpected))
 		name := strings.ToValidUTF8(hostile, "")
 		write("pcaps/"+name, "")
-		Expect(nbtlab("record", "--check", "q124565")).To(And(exitWith(exitNot), print(`\x1b[2J`)))
+		Expect(nbtlab("record", "--check", "q124565")).To(And(exitWith(exitNot), show(`\x1b[2J`)))
 		Expect(os.Remove("pcaps/" + name)).To(Succeed())
 		for _, entry := range []string{hostile, line(hostile), line("x\x1b"), "x\t\x1b\u202e\t\x1b\t\x1b\t\x1b"} {
 			write("pcaps/MANIFEST", entry+"\n")
@@ -231,7 +234,8 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 	It("are escaped where there is colour, whose codes are the only others", func() {
 		write("hostile.scenario", hostileScenario)
 		for _, args := range [][]string{
-			{"run", "hostile.scenario", "--model", "buggy"}, {"verify", "hostile.scenario"}, {"compare", "fixed", "buggy", "hostile.scenario"},
+			{"run", "hostile.scenario", "--model", "buggy"}, {"verify", "hostile.scenario"},
+			{"compare", "fixed", "buggy", "hostile.scenario"},
 		} {
 			var stdout bytes.Buffer
 			a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: io.Discard, colour: true}

@@ -92,9 +92,9 @@ var _ = Describe("nbtlab bugs", func() {
 		out := nbtlab("bugs")
 		Expect(out).To(And(exitWith(exitAsExpected), HaveField("Stderr", "")))
 		for _, f := range fault.All() {
-			Expect(out).To(print(f.ID+"  "+f.Title+".\n", "had by     "+f.Product+"\n", "source     "+f.Source+"\n"))
+			Expect(out).To(show(f.ID+"  "+f.Title+".\n", "had by     "+f.Product+"\n", "source     "+f.Source+"\n"))
 		}
-		Expect(out).To(print("\n    Q124565:count=each|once  "))
+		Expect(out).To(show("\n    Q124565:count=each|once  "))
 		Expect(out.Stdout).To(MatchRegexp(`\n    scenarios  q124565, q124565-controls, [^\n]*q124565-table\n`))
 	})
 
@@ -138,7 +138,7 @@ var _ = Describe("Help", func() {
 
 	It("names every command", func() {
 		out := nbtlab()
-		Expect(out).To(And(exitWith(exitAsExpected), print(commands...), print("Exit status: 0 as expected"), HaveField("Stderr", "")))
+		Expect(out).To(And(exitWith(exitAsExpected), show(commands...), show("Exit status: 0 as expected"), HaveField("Stderr", "")))
 		Expect(nbtlab("--help")).To(Equal(out))
 		Expect(nbtlab("help")).To(Equal(out))
 		var listed []string

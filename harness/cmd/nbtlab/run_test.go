@@ -18,16 +18,16 @@ import (
 var _ = Describe("nbtlab run", func() {
 	It("exits with 0 on the fixed model, which it takes if none is named", func() {
 		out := nbtlab("run", "q124565", "--model", "fixed")
-		Expect(out).To(And(exitWith(exitAsExpected), print("q124565 on fixed: pass", "seed 1"), HaveField("Stderr", "")))
+		Expect(out).To(And(exitWith(exitAsExpected), show("q124565 on fixed: pass", "seed 1"), HaveField("Stderr", "")))
 		Expect(nbtlab("run", "q124565")).To(Equal(out))
 	})
 
 	It("exits with 1 on the buggy model, and shows the headline step, the code, and who holds the name", func() {
 		out := nbtlab("run", "q124565", "--model", "buggy")
 		Expect(out).To(And(exitWith(exitNot), HaveField("Stderr", "")))
-		Expect(out).To(print("q124565 on Q124565: fail", "scenarios/q124565.scenario:27: pc add-name CHAT\n", "(the headline)"))
+		Expect(out).To(show("q124565 on Q124565: fail", "scenarios/q124565.scenario:27: pc add-name CHAT\n", "(the headline)"))
 		Expect(out.Stdout).To(MatchRegexp(`pc add-name CHAT\n    expected  ok, claim CHAT.*\n    saw       0x0D NRC_DUPNAME\n`))
-		Expect(out).To(print("ledger of pc at that step:\n    CHAT<20>  3 references\n"))
+		Expect(out).To(show("ledger of pc at that step:\n    CHAT<20>  3 references\n"))
 		for _, frame := range []string{"frame 5", "frame 6", "frame 7"} {
 			Expect(out.Stdout).To(MatchRegexp(`held by datagram from FRIEND<20> at 10\.0\.0\.20, since [0-9.]+s, ` + frame +
 				`, line 13: peer send-datagram CHAT from FRIEND "anyone there\?"\n`))
@@ -115,7 +115,8 @@ var _ = Describe("nbtlab run", func() {
 		write("my/own.scenario", shipped("q124565"))
 		own, known := nbtlab("run", "my/own.scenario", "--model", "buggy"), nbtlab("run", "q124565", "--model", "buggy")
 		Expect(own.Status).To(Equal(known.Status))
-		as := strings.NewReplacer("scenarios/q124565.scenario", "my/own.scenario", "run q124565", "run my/own.scenario", "q124565 on", "own on")
+		as := strings.NewReplacer("scenarios/q124565.scenario", "my/own.scenario", "run q124565", "run my/own.scenario",
+			"q124565 on", "own on")
 		Expect(own.Stdout).To(Equal(as.Replace(known.Stdout)))
 		write("own.scenario", shipped("q124565"))
 		Expect(nbtlab("run", "own.scenario")).To(exitWith(exitAsExpected))
@@ -123,25 +124,25 @@ var _ = Describe("nbtlab run", func() {
 
 	It("reads standard input for -", func() {
 		out := nbtlabReading(shipped("q124565"), "run", "-", "--model", "buggy")
-		Expect(out).To(And(exitWith(exitNot), print("\n-:27: pc add-name CHAT\n", "repeat it: nbtlab run - --model buggy\n")))
+		Expect(out).To(And(exitWith(exitNot), show("\n-:27: pc add-name CHAT\n", "repeat it: nbtlab run - --model buggy\n")))
 	})
 
 	It("runs the case that is named, by title or folder", func() {
 		out := nbtlab("run", "q124565-controls", "--case", "one live session")
-		Expect(out).To(And(exitWith(exitAsExpected), print("q124565-controls/one-live-session on fixed: pass")))
+		Expect(out).To(And(exitWith(exitAsExpected), show("q124565-controls/one-live-session on fixed: pass")))
 		Expect(nbtlab("run", "q124565-controls", "--case", "one-live-session")).To(Equal(out))
 	})
 
 	It("puts other names in the place of a scenario's", func() {
 		out := nbtlab("run", "q124565", "--model", "buggy", "--bind", "CHAT=NBTLAB<1d>", "--bind", "FRIEND=YOU")
-		Expect(out).To(And(exitWith(exitNot), print("pc add-name NBTLAB<1d>", "datagram from YOU<20>")))
+		Expect(out).To(And(exitWith(exitNot), show("pc add-name NBTLAB<1d>", "datagram from YOU<20>")))
 		Expect(out.Stdout).NotTo(ContainSubstring("CHAT<"))
-		Expect(out).To(print("--bind 'CHAT=NBTLAB<1d>' --bind FRIEND=YOU\n"))
+		Expect(out).To(show("--bind 'CHAT=NBTLAB<1d>' --bind FRIEND=YOU\n"))
 	})
 
 	It("exits with 125 when the run says nothing", func() {
 		out := nbtlab("run", "q124565", "--model", "buggy", "--lose", "100")
-		Expect(out).To(And(exitWith(exitCannotJudge), print("cannot-judge", "cannot judge: ", "repeat it: ")))
+		Expect(out).To(And(exitWith(exitCannotJudge), show("cannot-judge", "cannot judge: ", "repeat it: ")))
 	})
 
 	It("prints JSON of the same", func() {

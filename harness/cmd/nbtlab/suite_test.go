@@ -63,7 +63,7 @@ func beFitForATerminal() types.GomegaMatcher {
 // exitWith matches a status; on a mismatch Gomega shows all that was printed.
 func exitWith(status int) types.GomegaMatcher { return HaveField("Status", status) }
 
-func print(texts ...string) types.GomegaMatcher {
+func show(texts ...string) types.GomegaMatcher {
 	var all []types.GomegaMatcher
 	for _, text := range texts {
 		all = append(all, ContainSubstring(text))

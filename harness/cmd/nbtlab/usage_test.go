@@ -78,7 +78,8 @@ var _ = Describe("Wrong usage", func() {
 	)
 
 	It("includes an unknown model that no scenario would ask for", func() {
-		write("calm.scenario", "node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\npeer add-name X\npc find-name X\n  -> ok, answer X from peer\n")
+		write("calm.scenario", "node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\n"+
+			"peer add-name X\npc find-name X\n  -> ok, answer X from peer\n")
 		Expect(nbtlab("verify", "./calm.scenario", "--model", "nosuch")).To(refuse(`unknown model "nosuch"`))
 		Expect(nbtlab("run", "./calm.scenario")).To(exitWith(exitAsExpected))
 		Expect(nbtlab("run", "./calm.scenario", "--model", "buggy")).To(refuse("calm has no bug of its own"))
@@ -93,12 +94,12 @@ var _ = Describe("Wrong usage", func() {
 		} {
 			Expect(nbtlab(args...)).To(refuse("fifo.scenario", "not a regular file"))
 		}
-	}, SpecTimeout(patience))
+	}, soon)
 
 	It("includes standard input without end", func(SpecContext) {
 		out := nbtlabReading(strings.Repeat("#\n", 1<<20), "run", "-")
 		Expect(out).To(And(exitWith(exitUsage), HaveField("Stderr", HavePrefix("nbtlab: -:1:1: file of "))))
-	}, SpecTimeout(patience))
+	}, soon)
 })
 
 var _ = Describe("A mistake in a scenario (bad-input 43 to 47)", func() {
@@ -122,40 +123,40 @@ var _ = Describe("A mistake in a scenario (bad-input 43 to 47)", func() {
 		}
 		Expect(tree(".")).To(Equal(before))
 	},
-		Entry("an unknown verb", header+"pc ad-name CHAT\n", "4:4", `unknown verb "ad-name"`, "add-name", SpecTimeout(patience)),
-		Entry("an unknown node", header+"pcc add-name CHAT\n", "4:1", `"pcc"`, SpecTimeout(patience)),
-		Entry("an unknown code", header+"pc add-name CHAT\n-> NRC_DUPNAMES\n", "5:4", "NRC_DUPNAMES", SpecTimeout(patience)),
-		Entry("an argument too few", header+"pc add-name\n", "4:12", SpecTimeout(patience)),
-		Entry("an argument too many", header+"pc add-name CHAT NOW\n", "4:18", `"NOW"`, SpecTimeout(patience)),
-		Entry("an unknown bug", strings.ReplaceAll(shipped("q124565"), "Q124565", "Q999"), "6:7", "Q999", "MS00-047", SpecTimeout(patience)),
-		Entry("an unknown knob of a bug", altered("q124565", "bug   Q124565 ", "bug   Q124565:x=1 "), "6:7", `"x"`, SpecTimeout(patience)),
-		Entry("an unknown bug in an alternative", altered("q124565", "| Q124565: any", "| Q124566: any"), "22:37", "Q124566", SpecTimeout(patience)),
-		Entry("a node declared twice", "node pc 10.0.0.10/24\nnode pc 10.0.0.20/24\npc add-name X\n", "2:6", "twice", SpecTimeout(patience)),
-		Entry("a node that nothing uses", "node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\npc add-name X\n", "2:1", "peer is never used", SpecTimeout(patience)),
-		Entry("an address taken twice", "node pc 10.0.0.10/24\nnode peer 10.0.0.10/24\n", "2:11", "10.0.0.10", SpecTimeout(patience)),
-		Entry("a name of 16 bytes", header+"pc add-name ABCDEFGHIJKLMNOP\n", "4:13", "15", SpecTimeout(patience)),
-		Entry("a name of no bytes", header+"pc add-name \"\"\n", "4:13", SpecTimeout(patience)),
-		Entry("a suffix that is none", header+"pc add-name CHAT<1g>\n", "4:13", "1g", SpecTimeout(patience)),
-		Entry("a string without end", header+"peer send-datagram CHAT from X \"hello\n", "4:32", SpecTimeout(patience)),
-		Entry("a backslash with nothing to escape", header+"pc add-name \"\\q\"\n", "4:14", "bad escape", SpecTimeout(patience)),
-		Entry("a time below zero", header+"after -1s\n", "4:7", SpecTimeout(patience)),
-		Entry("a time that is none", header+"after NaN\n", "4:7", SpecTimeout(patience)),
-		Entry("a time without end", header+"after 1e400s\n", "4:7", SpecTimeout(patience)),
-		Entry("too many repetitions", header+"peer send-datagram A from B \"x\" x1000000000\n", "4:33", "x100000", SpecTimeout(patience)),
-		Entry("a line of 10 MB", header+"# "+strings.Repeat("x", 10<<20), "1:1", SpecTimeout(patience)),
-		Entry("a line too long", header+"# "+strings.Repeat("x", 5000)+"\n", "4:4097", "4096", SpecTimeout(patience)),
-		Entry("a million lines", strings.Repeat("\n", 1_000_000), "100001:1", "100000", SpecTimeout(patience)),
-		Entry("too many nodes", nodes(65), "65:1", "64", SpecTimeout(patience)),
-		Entry("a NUL", header+"pc add-name A\x00B\n", "4:14", `\x00`, SpecTimeout(patience)),
-		Entry("what is not UTF-8", header+"pc add-name A\xff\n", "4:14", `\xff`, SpecTimeout(patience)),
-		Entry("a control sequence in a comment", header+"# \x1b[2J\n", "4:3", SpecTimeout(patience)),
-		Entry("a direction override in a comment", header+"# \u202e\n", "4:3", SpecTimeout(patience)),
-		Entry("a letter that looks like another", header+"pc add-n\u0430me CHAT\n", "4:9", "U+0430", SpecTimeout(patience)),
+		Entry("an unknown verb", header+"pc ad-name CHAT\n", "4:4", `unknown verb "ad-name"`, "add-name", soon),
+		Entry("an unknown node", header+"pcc add-name CHAT\n", "4:1", `"pcc"`, soon),
+		Entry("an unknown code", header+"pc add-name CHAT\n-> NRC_DUPNAMES\n", "5:4", "NRC_DUPNAMES", soon),
+		Entry("an argument too few", header+"pc add-name\n", "4:12", soon),
+		Entry("an argument too many", header+"pc add-name CHAT NOW\n", "4:18", `"NOW"`, soon),
+		Entry("an unknown bug", strings.ReplaceAll(shipped("q124565"), "Q124565", "Q999"), "6:7", "Q999", "MS00-047", soon),
+		Entry("an unknown knob of a bug", altered("q124565", "bug   Q124565 ", "bug   Q124565:x=1 "), "6:7", `"x"`, soon),
+		Entry("an unknown bug in an alternative", altered("q124565", "| Q124565: any", "| Q124566: any"), "22:37", "Q124566", soon),
+		Entry("a node declared twice", "node pc 10.0.0.10/24\nnode pc 10.0.0.20/24\npc add-name X\n", "2:6", "twice", soon),
+		Entry("a node that nothing uses", "node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\npc add-name X\n", "2:1", "peer is never used", soon),
+		Entry("an address taken twice", "node pc 10.0.0.10/24\nnode peer 10.0.0.10/24\n", "2:11", "10.0.0.10", soon),
+		Entry("a name of 16 bytes", header+"pc add-name ABCDEFGHIJKLMNOP\n", "4:13", "15", soon),
+		Entry("a name of no bytes", header+"pc add-name \"\"\n", "4:13", soon),
+		Entry("a suffix that is none", header+"pc add-name CHAT<1g>\n", "4:13", "1g", soon),
+		Entry("a string without end", header+"peer send-datagram CHAT from X \"hello\n", "4:32", soon),
+		Entry("a backslash with nothing to escape", header+"pc add-name \"\\q\"\n", "4:14", "bad escape", soon),
+		Entry("a time below zero", header+"after -1s\n", "4:7", soon),
+		Entry("a time that is none", header+"after NaN\n", "4:7", soon),
+		Entry("a time without end", header+"after 1e400s\n", "4:7", soon),
+		Entry("too many repetitions", header+"peer send-datagram A from B \"x\" x1000000000\n", "4:33", "x100000", soon),
+		Entry("a line of 10 MB", header+"# "+strings.Repeat("x", 10<<20), "1:1", soon),
+		Entry("a line too long", header+"# "+strings.Repeat("x", 5000)+"\n", "4:4097", "4096", soon),
+		Entry("a million lines", strings.Repeat("\n", 1_000_000), "100001:1", "100000", soon),
+		Entry("too many nodes", nodes(65), "65:1", "64", soon),
+		Entry("a NUL", header+"pc add-name A\x00B\n", "4:14", `\x00`, soon),
+		Entry("what is not UTF-8", header+"pc add-name A\xff\n", "4:14", `\xff`, soon),
+		Entry("a control sequence in a comment", header+"# \x1b[2J\n", "4:3", soon),
+		Entry("a direction override in a comment", header+"# \u202e\n", "4:3", soon),
+		Entry("a letter that looks like another", header+"pc add-n\u0430me CHAT\n", "4:9", "U+0430", soon),
 	)
 
 	It("is no byte order mark, nor a line end of Windows", func() {
 		write("windows.scenario", "\ufeff"+strings.ReplaceAll(shipped("q124565"), "\n", "\r\n"))
-		Expect(nbtlab("run", "windows.scenario", "--model", "buggy")).To(And(exitWith(exitNot), print("NRC_DUPNAME")))
+		Expect(nbtlab("run", "windows.scenario", "--model", "buggy")).To(And(exitWith(exitNot), show("NRC_DUPNAME")))
 		Expect(nbtlab("fmt", "windows.scenario")).To(Equal(outcome{exitAsExpected, shipped("q124565"), ""}))
 	})
 
@@ -190,11 +191,11 @@ var _ = Describe("A place that cannot be written to (bad-input 50)", func() {
 		}
 		Expect(tree(".")).To(Equal(before))
 	},
-		Entry("a folder", "folder", "it is a directory", SpecTimeout(patience)),
-		Entry("a folder with a slash", "folder/", "it is a directory", SpecTimeout(patience)),
-		Entry("a file that would have to be a folder", "file/out", "not a directory", SpecTimeout(patience)),
-		Entry("a folder that is not there", "nowhere/out", "no such file or directory", SpecTimeout(patience)),
-		Entry("a FIFO", "fifo", "not a regular file", SpecTimeout(patience)),
+		Entry("a folder", "folder", "it is a directory", soon),
+		Entry("a folder with a slash", "folder/", "it is a directory", soon),
+		Entry("a file that would have to be a folder", "file/out", "not a directory", soon),
+		Entry("a folder that is not there", "nowhere/out", "no such file or directory", soon),
+		Entry("a FIFO", "fifo", "not a regular file", soon),
 	)
 
 	It("is a file that can be written to", func() {

@@ -136,7 +136,7 @@ var _ = Describe("nbtlab verify", func() {
 
 	It("does not take the fixed model for a reproduction", func() {
 		out := nbtlab("verify", "q124565", "--model", "fixed")
-		Expect(out).To(And(exitWith(exitNot), print("not-reproduced", "look at it: nbtlab compare fixed fixed q124565\n")))
+		Expect(out).To(And(exitWith(exitNot), show("not-reproduced", "look at it: nbtlab compare fixed fixed q124565\n")))
 		for _, v := range verdicts(exitNot, "--model", "fixed") {
 			if v.Scenario == "q124565-controls" {
 				Expect(v.Verdict).To(Equal("holds"))
@@ -170,7 +170,7 @@ var _ = Describe("nbtlab verify", func() {
 		Expect(command).To(Equal("compare fixed Q124565 dir/other.scenario --seed 4 --double 0.1"))
 		Expect(nbtlab(strings.Fields(command)...)).To(exitWith(exitNot))
 		Expect(nbtlab("verify", "q124565-controls", "--model", "MS00-047", "--pcaps", ".")).
-			To(print("look at it: nbtlab compare fixed MS00-047 q124565-controls --case another-name\n"))
+			To(show("look at it: nbtlab compare fixed MS00-047 q124565-controls --case another-name\n"))
 	})
 
 	It("compares with no recording when the run is not the recorded one", func() {
@@ -245,12 +245,12 @@ var _ = Describe("nbtlab verify", func() {
 		})
 
 		It("refuses what may never end, and names it (bad-input 41)", func(SpecContext) {
-			for _, make := range []func(string) error{fifo, linkTo("/dev/zero"), folder} {
+			for _, create := range []func(string) error{fifo, linkTo("/dev/zero"), folder} {
 				Expect(os.RemoveAll(buggy)).To(Succeed())
-				Expect(make(buggy)).To(Succeed())
+				Expect(create(buggy)).To(Succeed())
 				Expect(nbtlab("verify", "q124565", "--pcaps", "pcaps")).To(refuse("q124565/Q124565.pcap"))
 			}
-		}, SpecTimeout(patience))
+		}, soon)
 
 		It("refuses a folder that is none", func() {
 			Expect(nbtlab("verify", "--pcaps", "nowhere")).To(refuse("--pcaps nowhere: no such file or directory"))
@@ -261,7 +261,9 @@ var _ = Describe("nbtlab verify", func() {
 
 	Describe("for git bisect run", func() {
 		It("exits with 125 where it would have exited with 2", func() {
-			for _, args := range [][]string{{"nosuch"}, {"--pcaps", "nowhere"}, {"--model", "nosuch"}, {"--seed", "0"}, {"./none.scenario"}} {
+			for _, args := range [][]string{
+				{"nosuch"}, {"--pcaps", "nowhere"}, {"--model", "nosuch"}, {"--seed", "0"}, {"./none.scenario"},
+			} {
 				args = append([]string{"verify"}, args...)
 				Expect(nbtlab(args...)).To(exitWith(exitUsage))
 				Expect(nbtlab(append(args, "--bisect")...)).To(And(exitWith(exitCannotJudge), HaveField("Stderr", HavePrefix("nbtlab: "))))
