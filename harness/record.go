@@ -17,7 +17,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/fault"
-	"github.com/nbtlab/nbtlab/harness/output"
+	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 )
 
@@ -37,6 +37,10 @@ func Recordings(s *scenario.Scenario) ([]Recording, error) {
 			return nil, err
 		}
 		models, names = append(models, faulty), append(names, s.Bug.ID())
+	}
+	if !safePath(s.Name) {
+		return nil, fmt.Errorf("harness: %q cannot be the name of a folder of recordings: name the file with letters, digits, "+
+			"dots, dashes and underscores", s.Name)
 	}
 	var list []Recording
 	for i := range s.Cases {
@@ -135,7 +139,7 @@ func Record(dir string, list []Recording) ([]string, error) {
 	}
 	var changed []string
 	for _, r := range list {
-		wrote, err := writeIfChanged(filepath.Join(dir, filepath.FromSlash(r.Path)), r.Bytes)
+		wrote, err := writeIfChanged(dir, r.Path, r.Bytes)
 		if err != nil {
 			return changed, err
 		}
@@ -147,7 +151,7 @@ func Record(dir string, list []Recording) ([]string, error) {
 	for _, e := range entries {
 		text += e.String()
 	}
-	wrote, err := writeIfChanged(filepath.Join(dir, Manifest), []byte(text))
+	wrote, err := writeIfChanged(dir, Manifest, []byte(text))
 	if wrote {
 		changed = append(changed, Manifest)
 	}
@@ -156,7 +160,7 @@ func Record(dir string, list []Recording) ([]string, error) {
 
 // manifestOf returns the entries for a folder once the recordings are in it.
 func manifestOf(dir string, list []Recording) ([]manifestEntry, error) {
-	old, err := os.ReadFile(filepath.Join(dir, Manifest))
+	old, err := files.Read(filepath.Join(dir, Manifest), maxManifest)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -173,23 +177,39 @@ func manifestOf(dir string, list []Recording) ([]manifestEntry, error) {
 	return entries, nil
 }
 
-func writeIfChanged(path string, b []byte) (bool, error) {
-	old, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(old, b) {
-		return false, nil
+// maxManifest bounds what is read of a manifest: some hundred thousand lines.
+const maxManifest = 16 << 20
+
+// writeIfChanged makes a file below a folder. A link in its place is replaced, even one that leads to the same bytes; a
+// folder on the way that is a link would lead elsewhere, and is refused.
+func writeIfChanged(dir, name string, b []byte) (bool, error) {
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().IsRegular() {
+		if old, err := files.Read(path, int64(len(b))+1); err == nil && bytes.Equal(old, b) {
+			return false, nil
+		}
+	}
+	folder := dir
+	for part := range strings.SplitSeq(filepath.Dir(filepath.FromSlash(name)), string(filepath.Separator)) {
+		folder = filepath.Join(folder, part)
+		if info, err := os.Lstat(folder); err == nil && folder != dir && info.Mode()&fs.ModeSymlink != 0 {
+			return false, fmt.Errorf("cannot write %s: %s is a link", path, folder)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return false, err
+		return false, fmt.Errorf("cannot write %s: %w", path, files.Plain(err))
 	}
-	return true, output.WriteFile(path, func(w io.Writer) error {
+	return true, files.Write(path, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
 }
 
 // CheckRecordings compares what is recorded below a file system with what the recorder makes now, and with the manifest,
-// and returns what is wrong, a line each: a file that is missing, unlisted, changed, not made by anything, or no file.
-func CheckRecordings(recordings fs.FS, list []Recording) ([]string, error) {
+// and returns what is wrong, a line each: a file that is missing, unlisted, changed, not made by anything, or no file. All
+// tells that the list is everything that the recorder makes, so that what it does not make is out of place.
+func CheckRecordings(recordings fs.FS, list []Recording, all bool) ([]string, error) {
 	text, err := fs.ReadFile(recordings, Manifest)
 	if err != nil {
 		return nil, err
@@ -217,7 +237,7 @@ func CheckRecordings(recordings fs.FS, list []Recording) ([]string, error) {
 		if e.madeBy != recorder {
 			continue
 		}
-		if !slices.ContainsFunc(list, func(r Recording) bool { return r.Path == e.path }) {
+		if all && !slices.ContainsFunc(list, func(r Recording) bool { return r.Path == e.path }) {
 			complain("%s is listed as made by %s, which does not make it", e.path, recorder)
 		}
 		if e.version != RecorderVersion || e.licence != recorderLicence {

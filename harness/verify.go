@@ -79,7 +79,7 @@ func side(r Result, recordings fs.FS, model string, o Options) (check.Side, erro
 	}
 	name := CapturePath(r.Scenario, r.Case, model)
 	recorded, err := ReadRecording(recordings, name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) { // no recording has a name that is no path
 		result.Capture = check.CaptureMissing
 		return result, nil
 	}

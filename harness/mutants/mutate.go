@@ -100,7 +100,7 @@ func (w *walk) node(n ast.Node) {
 	case *ast.ForStmt:
 		w.negate(n.Cond)
 	case *ast.SwitchStmt:
-		w.negateSwitch(n)
+		w.negate(n.Tag)
 	case *ast.ReturnStmt:
 		for _, x := range n.Results {
 			w.negate(x)
@@ -122,6 +122,11 @@ func (w *walk) node(n ast.Node) {
 	case *ast.IncDecStmt:
 		w.replace(drop, n, "")
 	case *ast.CaseClause:
+		if s, ok := w.above(2).(*ast.SwitchStmt); ok && s.Tag == nil {
+			for _, x := range n.List {
+				w.negate(x)
+			}
+		}
 		w.empty(n)
 	case *ast.BasicLit:
 		if n.Kind == token.INT {
@@ -154,18 +159,6 @@ func (w *walk) negate(x ast.Expr) {
 		}
 	}
 	w.replace(negate, x, "!("+w.src(x)+")")
-}
-
-func (w *walk) negateSwitch(n *ast.SwitchStmt) {
-	if n.Tag != nil {
-		w.negate(n.Tag)
-		return
-	}
-	for _, c := range n.Body.List {
-		for _, x := range c.(*ast.CaseClause).List {
-			w.negate(x)
-		}
-	}
 }
 
 func (w *walk) binary(n *ast.BinaryExpr) {
@@ -385,7 +378,7 @@ func (w *walk) sentence(k kind, from, until int) string {
 			end = w.offset(n.Body.Lbrace)
 		case *ast.BlockStmt:
 			continue
-		case ast.Stmt, *ast.ValueSpec, *ast.KeyValueExpr:
+		case ast.Stmt, *ast.ValueSpec, *ast.KeyValueExpr, *ast.Field:
 		default:
 			continue
 		}

@@ -75,6 +75,7 @@ func (b *bench) delete(n netbios.Name) (netbios.Code, bool)      { return b.Dele
 func (b *bench) session(n netbios.Name) uint32 {
 	return b.Hold(n, stack.BySession, friend, peer, &b.out)
 }
+
 func (b *bench) pendingCall(n netbios.Name) uint32 {
 	return b.Hold(n, stack.ByCall, friend, peer, &b.out)
 }

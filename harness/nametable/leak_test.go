@@ -166,6 +166,23 @@ var _ = Describe("A placeholder", func() {
 		Expect(t.notes()).To(Equal([]string{"MAIL<20> 3 from placeholder to claiming"}))
 	})
 
+	It("is not there any more once it is adopted", func() {
+		t.receive(mail)
+		t.receive(chat)
+		t.receive(friend)
+		t.registered(chat)
+		t.delete(chat)
+		t.delete(chat)
+		t.notes()
+		t.receive(chat)
+		Expect(t.notes()).To(HaveExactElements("CHAT<20> 0 from free to placeholder", HavePrefix("CHAT<20> held 1: by datagram")))
+		t.claim(mail)
+		t.claim(friend)
+		Expect(t.notes()).To(Equal([]string{
+			"MAIL<20> 3 from placeholder to claiming", "FRIEND<00> 4 from placeholder to claiming",
+		}), "and the others are")
+	})
+
 	It("is not counted further while its name is being claimed", func() {
 		t.receive(chat)
 		t.claim(chat)

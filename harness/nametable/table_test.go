@@ -57,8 +57,9 @@ var _ = Describe("Claiming a name", func() {
 		t.Table = small
 		t.claim(chat)
 		t.claim(mail)
-		_, code := t.claim(team)
+		num, code := t.claim(team)
 		Expect(code).To(Equal(netbios.NAMTFUL))
+		Expect(num).To(BeZero())
 		t.SetLimit(3)
 		_, code = t.claim(team)
 		Expect(code).To(Equal(netbios.GOODRET))

@@ -349,6 +349,18 @@ var _ = Describe("Session numbers", func() {
 		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(Equal([]string{"LISTEN: NRC_GOODRET lsn 2 from FRIEND<00>"}))
 	})
 
+	It("may be the last one again when all others are taken", func() {
+		pc = benchWith(func(cfg *node.Config) { cfg.Limits.Sessions = 254 })
+		pc.registered(chat)
+		for range 254 {
+			pc.sessionFrom(chat)
+		}
+		pc.call(hangUp(254))
+		pc.call(listen(chat, star))
+		c, _ := pc.connect()
+		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(Equal([]string{"LISTEN: NRC_GOODRET lsn 254 from FRIEND<00>"}))
+	})
+
 	It("of sessions that ended unreported are taken, the oldest first, when there are no others", func() {
 		pc.sessionFrom(chat)
 		for range 253 {

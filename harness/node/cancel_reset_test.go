@@ -25,10 +25,13 @@ var _ = Describe("CANCEL", func() {
 
 	DescribeTable("ends a command that waits with 0x0B before it completes itself",
 		func(ncb netbios.NCB) {
-			pc.callAs("another", ncb)
-			pc.callAs("it", ncb)
-			Expect(pc.call(cancel(pc.id("it"))).all()).To(Equal([]string{"it: NRC_CMDCAN", "CANCEL: NRC_GOODRET"}))
-			Expect(pc.call(cancel(pc.id("another"))).all()).To(Equal([]string{"another: NRC_CMDCAN", "CANCEL: NRC_GOODRET"}))
+			for _, label := range []string{"one", "two", "three"} {
+				pc.callAs(label, ncb)
+			}
+			for _, label := range []string{"two", "one", "three"} {
+				Expect(pc.call(cancel(pc.id(label))).all()).To(Equal([]string{label + ": NRC_CMDCAN", "CANCEL: NRC_GOODRET"}))
+			}
+			Expect(pc.step(stack.Stop{}).done()).To(BeEmpty(), "once each")
 		},
 		Entry("LISTEN", listen(chat, star)),
 		Entry("RECEIVE", receive(1, 9)),

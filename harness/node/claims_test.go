@@ -96,7 +96,9 @@ var _ = Describe("Claiming a name (RFC 1002 section 5.1.1.1)", func() {
 	DescribeTable("ends with 0x16 whatever the reason of the refusal",
 		func(word string) {
 			pc.call(add(chat))
-			Expect(pc.receive(toPC, response(1, word, chat, unique, peerIP)).done()).To(Equal([]string{"ADD NAME: NRC_INUSE"}))
+			Expect(pc.receive(toPC, response(1, word, chat, unique, peerIP)).effects()).To(Equal([]string{
+				"CHAT<20> 2 from claiming to free", "ADD NAME: NRC_INUSE",
+			}))
 		},
 		Entry("FMT_ERR", "ad81"), Entry("SRV_ERR", "ad82"), Entry("IMP_ERR", "ad84"), Entry("RFS_ERR", "ad85"),
 		Entry("ACT_ERR", "ad86"), Entry("CFT_ERR, which is a conflict demand (ruling 3)", "ad87"),

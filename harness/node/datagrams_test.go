@@ -105,6 +105,10 @@ var _ = Describe("SEND DATAGRAM", func() {
 		pc.sessionFrom(mail)
 		pc.call(remove(mail))
 		Expect(pc.call(sendDatagram(2, mail, "x")).sent()).To(Equal([]string{"137 to all:137: " + query(5, mail)}))
+		pc.registeredGroup(team)
+		pc.sessionFrom(team)
+		pc.call(remove(team))
+		Expect(pc.call(sendDatagram(2, team, "x")).sent()).To(Equal([]string{"137 to all:137: " + query(8, team)}))
 	})
 
 	It("from a name that goes while the other is looked for ends as the name did", func() {
@@ -163,7 +167,7 @@ var _ = Describe("A datagram from the network", func() {
 			Expect(pc.receive(dgmToPC, datagram("10", 9, peerIP, friend, chat, "hi")).all()).To(Equal([]string{want}))
 		}
 		Expect(pc.receive(dgmToPC, datagram("10", 9, peerIP, friend, chat, "hi")).all()).To(BeEmpty(), "lost: nobody waits")
-		Expect(pc.labels).To(HaveLen(3))
+		Expect(pc.waiting()).To(Equal([]string{"of another name", "RECEIVE BROADCAST", "RECEIVE ANY"}))
 	})
 
 	It("for a group is delivered when it is a group's datagram, and not refused otherwise", func() {
@@ -199,6 +203,7 @@ var _ = Describe("A datagram from the network", func() {
 			`three: NRC_GOODRET num 3 from FRIEND<00> "hi"`,
 		}))
 		Expect(pc.receive(dgmToAll, datagram("12", 9, peerIP, friend, star, "hi")).all()).To(BeEmpty())
+		Expect(pc.waiting()).To(Equal([]string{"datagram"}))
 	})
 
 	It("under the reserved name is a broadcast whatever its type, and one of that type under whatever name", func() {
@@ -324,7 +329,7 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 		DescribeTable("is lost when what follows its first part is not its second",
 			func(frame string, gone bool) {
 				pc.receive(dgmToPC, first(7, long[:466]))
-				pc.receive(dgmToPC, frame)
+				Expect(pc.receive(dgmToPC, frame).effects()).To(BeEmpty())
 				done := pc.receive(dgmToPC, second(7, 466, long[466:])).done()
 				if gone {
 					Expect(done).To(BeEmpty())
@@ -334,7 +339,8 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			},
 			Entry("another offset", second(7, 465, "x"), true),
 			Entry("offset 0", second(7, 0, "x"), true),
-			Entry("one that announces a third", notation(packet("1001 0007 0a00 0014 008a 0001 01d2 78")), true),
+			Entry("one with the right offset that announces a third", notation(packet("1001 0007 0a00 0014 008a 0001 01d2 78")), true),
+			Entry("a first part at the right offset", notation(packet("1003 0007 0a00 0014 008a 0045 01d2 FRIEND<00> CHAT<20> 78")), true),
 			Entry("another datagram's", second(8, 466, "x"), false),
 		)
 
@@ -361,6 +367,26 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			pc.receive(dgmToPC, first(7, long[:466]))
 			Expect(pc.receive(dgmToPC, second(7, 466, long[466:])).done()).To(HaveLen(1))
 			Expect(pc.receive(dgmToPC, second(7, 466, long[466:])).all()).To(BeEmpty())
+		})
+
+		It("does not begin in its middle", func() {
+			Expect(pc.receive(dgmToPC, "1001 0007 0a00 0014 008a 0001 0000 78").all()).To(BeEmpty())
+			Expect(pc.receive(dgmToPC, second(7, 1, "y")).all()).To(BeEmpty())
+		})
+
+		It("does not disturb others that are unfinished", func() {
+			for range 3 {
+				pc.call(receiveDatagram(2, 999))
+			}
+			for id := range 4 {
+				pc.receive(dgmToPC, first(id, "x"))
+				pc.advance(100 * time.Millisecond)
+			}
+			Expect(pc.receive(dgmToPC, second(2, 1, "2")).done()).To(HaveExactElements(HaveSuffix(`"x2"`)))
+			Expect(pc.receive(dgmToPC, second(1, 1, "1")).done()).To(HaveExactElements(HaveSuffix(`"x1"`)))
+			pc.advance(1600 * time.Millisecond)
+			Expect(pc.receive(dgmToPC, second(0, 1, "0")).done()).To(BeEmpty(), "too late")
+			Expect(pc.receive(dgmToPC, second(3, 1, "3")).done()).To(HaveExactElements(HaveSuffix(`"x3"`)))
 		})
 
 		It("does not delay datagrams in one part", func() {
@@ -412,6 +438,8 @@ var _ = Describe("Commands that wait for something to arrive", func() {
 			Expect(pc.call(receiveBroadcast(num, 9)).all()).To(Equal([]string{"RECEIVE BROADCAST: NRC_ILLNN"}))
 			Expect(pc.call(receiveAny(num, 9)).all()).To(Equal([]string{"RECEIVE ANY: NRC_ILLNN"}))
 		}
+		Expect(pc.step(stack.Stop{}).all()).To(Equal([]string{"stopped"}), "none of them waits")
+		pc = newBench()
 		Expect(pc.call(receiveDatagram(0xff, 9)).all()).To(BeEmpty())
 		Expect(pc.call(receiveBroadcast(0xff, 9)).all()).To(BeEmpty())
 		Expect(pc.call(receiveAny(0xff, 9)).all()).To(BeEmpty())

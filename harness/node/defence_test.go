@@ -48,6 +48,7 @@ var _ = Describe("Defending a name (RFC 1002 section 5.1.1.5)", func() {
 		Entry("unique against unique", chat, unique, unique),
 		Entry("unique against group", chat, group, unique),
 		Entry("group against unique", team, unique, group),
+		Entry("group against unique with a reserved bit", team, "0001", group),
 		Entry("group against group: both may have it", team, group, ""),
 		Entry("nothing here", mail, unique, ""),
 		Entry("another suffix", "CHAT<00>", unique, ""),
@@ -178,6 +179,13 @@ var _ = Describe("A name conflict demand", func() {
 		Expect(pc.receive(toPC, demand(1)).changes()).To(HaveLen(1))
 	})
 
+	It("still counts in the very moment in which another name's claim ends", func() {
+		pc.advance(250 * time.Millisecond)
+		pc.call(add(mail))
+		Expect(pc.advance(750 * time.Millisecond).done()).To(HaveLen(1))
+		Expect(pc.receive(toPC, demand(1)).changes()).To(HaveLen(1))
+	})
+
 	It("with the identifiers of an earlier claim to the same name is ignored", func() {
 		pc.call(remove(chat))
 		pc.call(add(chat))
@@ -211,7 +219,7 @@ var _ = Describe("A name conflict demand", func() {
 			"CHAT<20> 3 from registered to conflict",
 			"LISTEN: NRC_NAMCONF", "RECEIVE ANY: NRC_NAMCONF", "RECEIVE DATAGRAM: NRC_NAMCONF", "RECEIVE BROADCAST: NRC_NAMCONF",
 		}))
-		Expect(pc.labels).To(HaveLen(2))
+		Expect(pc.waiting()).To(Equal([]string{"of another", "of any"}))
 	})
 
 	It("for a name that is not here, or not registered yet, changes nothing even by the letter of the RFC", func() {

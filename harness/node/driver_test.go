@@ -5,6 +5,7 @@ package node_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -195,6 +196,19 @@ func (b *bench) id(label string) uint32 {
 	}
 	Fail("no call under way is called " + label)
 	return 0
+}
+
+// waiting cancels what is still under way, and returns the names of the calls that the node knew of, sorted.
+func (b *bench) waiting() []string {
+	GinkgoHelper()
+	var labels []string
+	for _, id := range slices.Sorted(maps.Keys(b.labels)) {
+		label := b.labels[id]
+		if slices.Contains(b.call(cancel(uint32(id))).done(), label+": NRC_CMDCAN") {
+			labels = append(labels, label)
+		}
+	}
+	return labels
 }
 
 // advance moves the clock and rings the timers whose time comes, in order.

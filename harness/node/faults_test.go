@@ -165,6 +165,14 @@ var _ = Describe("Fault Q124565", func() {
 		}))
 	})
 
+	It("leaks nothing of what the node sends to a group that others have", func() {
+		pc.registered(mail)
+		pc.call(sendDatagram(2, team, "hi"))
+		Expect(pc.receive(toPC, response(3, "8500", team, group, peerIP)).effects()).To(Equal([]string{
+			"138 to all:138: " + datagram("11", 1, ownIP, mail, team, "hi"), "SEND DATAGRAM: NRC_GOODRET",
+		}))
+	})
+
 	It("leaks nothing while the name is being claimed: the datagram is dropped (row 7)", func() {
 		pc.call(add(chat))
 		Expect(poke(pc, chat).all()).To(BeEmpty())

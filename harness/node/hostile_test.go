@@ -33,6 +33,17 @@ var _ = Describe("What is no message", func() {
 		Expect(pc.receive(dgmToPC, datagram("10", 9, peerIP, friend, mail, "hi")).sent()).To(HaveLen(1))
 	})
 
+	It("is ignored although it begins like one", func() {
+		for _, frame := range []string{query(9, chat) + " 00", request(9, "2910", chat, unique, peerIP) + " 00"} {
+			t := pc.receive(toPC, frame)
+			Expect(t.all()).To(HaveLen(1))
+			Expect(t.remarks()).To(HaveLen(1))
+		}
+		t := pc.receive(dgmToPC, datagram("10", 9, peerIP, friend, mail, "hi")+" 00")
+		Expect(t.all()).To(HaveLen(1))
+		Expect(t.remarks()).To(HaveLen(1))
+	})
+
 	It("is ignored with one remark, whatever is wrong with it", func() {
 		for _, v := range fixtures.Malformed() {
 			way := map[fixtures.Service]via{fixtures.NameService: toPC, fixtures.DatagramService: dgmToPC}[v.Service]

@@ -207,6 +207,21 @@ var _ = Describe("A connection from elsewhere", func() {
 		Expect(t.sent()).To(BeEmpty(), "there is room again")
 	})
 
+	It("makes room again when it is refused, closed or too slow", func() {
+		for range 64 {
+			c, _ := pc.connect()
+			pc.data(c, "8100 0044 CHAT<20> FRIEND<00>")
+			c, _ = pc.connect()
+			pc.closed(c, stack.Reset)
+			c, _ = pc.connect()
+			pc.data(c, "8200 0000")
+			pc.connect()
+			Expect(pc.advance(30 * time.Second).sent()).To(HaveLen(1))
+		}
+		_, t := pc.connect()
+		Expect(t.sent()).To(BeEmpty())
+	})
+
 	It("that closes before it asks is forgotten", func() {
 		c, _ := pc.connect()
 		Expect(pc.closed(c, stack.EOF).all()).To(Equal([]string{"close in-1", "disarm 1"}))
@@ -255,6 +270,8 @@ var _ = Describe("A connection from elsewhere", func() {
 	It("that the node does not know is ignored", func() {
 		Expect(pc.data(77, "8200 0000").all()).To(BeEmpty())
 		Expect(pc.closed(77, stack.Reset).all()).To(BeEmpty())
+		pc.call(callFrom(chat, friend))
 		Expect(pc.data(0, "8200 0000").all()).To(BeEmpty())
+		Expect(pc.closed(0, stack.Reset).all()).To(BeEmpty())
 	})
 })

@@ -223,7 +223,7 @@ var _ = Describe("RECEIVE ANY", func() {
 		Expect(pc.data(c, "0000 0003 616263").done()).To(Equal([]string{
 			`first: NRC_INCOMP num 2 lsn 1 "ab"`, `second: NRC_GOODRET num 2 lsn 1 "c"`,
 		}))
-		Expect(pc.labels).To(HaveLen(1))
+		Expect(pc.waiting()).To(Equal([]string{"third"}))
 	})
 
 	It("takes messages in the order of the sessions", func() {
@@ -421,6 +421,13 @@ var _ = Describe("The end of a session", func() {
 		}
 	})
 
+	It("by abort is the end of its connection too, though the application has not been told yet", func() {
+		pc.data(c, "8200 0000")
+		Expect(pc.data(c, "0000 0001 78").all()).To(BeEmpty())
+		Expect(pc.closed(c, stack.Reset).all()).To(BeEmpty())
+		Expect(pc.call(receive(1, 9)).all()).To(Equal([]string{"RECEIVE: NRC_SABORT"}))
+	})
+
 	It("leaves other sessions alone", func() {
 		second := pc.sessionFrom(chat)
 		pc.closed(c, stack.EOF)
@@ -444,6 +451,7 @@ var _ = Describe("Keep-alives (RFC 1002 section 5.2.2.2)", func() {
 		Expect(pc.advance(1).all()).To(Equal([]string{"in-1: 8500 0000", "arm 1 for 2m2s"}))
 		Expect(pc.advance(time.Minute).timed()).To(Equal([]string{"2m2s in-1: 8500 0000"}))
 		Expect(pc.data(c, "8500 0000").all()).To(BeEmpty())
+		Expect(pc.call(hangUp(1)).timers()).To(Equal([]string{"disarm 1"}))
 	})
 
 	It("are sent every 60 minutes in the netbt profile", func() {

@@ -251,7 +251,7 @@ var _ = Describe("DELETE NAME", func() {
 			"LISTEN: NRC_NAMERR", "RECEIVE ANY: NRC_NAMERR", "RECEIVE DATAGRAM: NRC_NAMERR", "RECEIVE BROADCAST: NRC_NAMERR",
 			"DELETE NAME: NRC_GOODRET",
 		}))
-		Expect(pc.labels).To(HaveLen(2))
+		Expect(pc.waiting()).To(Equal([]string{"of any name", "of another"}))
 	})
 
 	It("with a session is 0x0F: the name is deregistered, and released only when the session closes", func() {

@@ -56,6 +56,13 @@ var _ = Describe("FIND NAME", func() {
 		Expect(pc.advance(time.Minute).all()).To(BeEmpty())
 	})
 
+	It("looks at the group bit alone", func() {
+		pc.call(findName(friend, 37))
+		Expect(pc.receive(toPC, response(1, "8500", friend, "7fff", peerIP)).done()).To(Equal([]string{
+			"FIND NAME: NRC_GOODRET " + found("00", "14"),
+		}))
+	})
+
 	It("tells a group, and takes RA set as Samba has it", func() {
 		pc.call(findName(team, 37))
 		Expect(pc.receive(toPC, response(1, "8580", team, group, peerIP)).done()).To(Equal([]string{

@@ -57,8 +57,11 @@ func (s *Scenario) Bind(from, to netbios.Name) (*Scenario, error) {
 		}
 		bound.Cases[i] = c
 	}
-	if !b.found {
+	switch {
+	case !b.found:
 		return nil, fmt.Errorf("scenario: %s: name %s is not used", s.Name, from)
+	case b.taken && from != to:
+		return nil, fmt.Errorf("scenario: %s: %s is in use already: the two names would become one", s.Name, to)
 	}
 	return &bound, nil
 }
@@ -66,9 +69,11 @@ func (s *Scenario) Bind(from, to netbios.Name) (*Scenario, error) {
 type binder struct {
 	from, to netbios.Name
 	found    bool
+	taken    bool // the other name occurs as well
 }
 
 func (b *binder) name(n *netbios.Name) {
+	b.taken = b.taken || *n == b.to
 	if *n == b.from {
 		*n, b.found = b.to, true
 	}

@@ -170,12 +170,34 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 
 	It("on the command line are printed escaped", func() {
 		for _, args := range [][]string{
-			{}, {"help"}, {"help", "run"}, {"run"}, {"run", "--model"}, {"verify"}, {"verify", "--pcaps"}, {"verify", "--model"},
-			{"compare", "fixed"}, {"compare", "fixed", "fixed"}, {"compare"}, {"check", "q124565", "--against"}, {"record"},
-			{"record", "--check", "--pcaps"}, {"record", "--pcaps", "x", "y", "--"}, {"bugs"}, {"fmt"}, {"fmt", "-w"}, {"fmt", "--"},
-			{"run", "q124565", "--case"}, {"run", "q124565", "--bind"}, {"run", "q124565", "--lose"}, {"run", "q124565", "--seed"},
-			{"run", "q124565", "--model"}, {"run", "q124565", "--pcap", "no/such"},
-			{"__complete"}, {"__complete", "run"}, {"completion"},
+			{},
+			{"help"},
+			{"help", "run"},
+			{"run"},
+			{"run", "--model"},
+			{"verify"},
+			{"verify", "--pcaps"},
+			{"verify", "--model"},
+			{"compare", "fixed"},
+			{"compare", "fixed", "fixed"},
+			{"compare"},
+			{"check", "q124565", "--against"},
+			{"record"},
+			{"record", "--check", "--pcaps"},
+			{"record", "--pcaps", "x", "y", "--"},
+			{"bugs"},
+			{"fmt"},
+			{"fmt", "-w"},
+			{"fmt", "--"},
+			{"run", "q124565", "--case"},
+			{"run", "q124565", "--bind"},
+			{"run", "q124565", "--lose"},
+			{"run", "q124565", "--seed"},
+			{"run", "q124565", "--model"},
+			{"run", "q124565", "--pcap", "no/such"},
+			{"__complete"},
+			{"__complete", "run"},
+			{"completion"},
 		} {
 			for _, word := range []string{
 				hostile, "--" + hostile, "-" + hostile, "./" + hostile, hostile + "=" + hostile, "CHAT=" + hostile,
@@ -194,10 +216,17 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 		pcap, file := dir+"/"+dir+".pcap", dir+"/"+dir+".scenario"
 		write(file, shipped("q124565"))
 		for _, args := range [][]string{
-			{"run", file}, {"run", file, "--model", "buggy"}, {"run", file, "--pcap", pcap, "--trace", dir + "/trace"},
-			{"compare", "fixed", "buggy", file}, {"verify", file}, {"verify", file, "--pcaps", dir},
-			{"check", file, "--against", pcap}, {"check", file, "--against", pcap, "--model", "buggy"},
-			{"fmt", "--check", file}, {"fmt", "-w", file}, {"record", "q124565", "--pcaps", dir},
+			{"run", file},
+			{"run", file, "--model", "buggy"},
+			{"run", file, "--pcap", pcap, "--trace", dir + "/trace"},
+			{"compare", "fixed", "buggy", file},
+			{"verify", file},
+			{"verify", file, "--pcaps", dir},
+			{"check", file, "--against", pcap},
+			{"check", file, "--against", pcap, "--model", "buggy"},
+			{"fmt", "--check", file},
+			{"fmt", "-w", file},
+			{"record", "q124565", "--pcaps", dir},
 			{"record", "--check", "q124565", "--pcaps", dir},
 		} {
 			Expect(nbtlab(args...)).NotTo(exitWith(exitUsage), args[0])
@@ -234,7 +263,8 @@ var _ = Describe("Hostile bytes (bad-input 59, 60)", func() {
 	It("are escaped where there is colour, whose codes are the only others", func() {
 		write("hostile.scenario", hostileScenario)
 		for _, args := range [][]string{
-			{"run", "hostile.scenario", "--model", "buggy"}, {"verify", "hostile.scenario"},
+			{"run", "hostile.scenario", "--model", "buggy"},
+			{"verify", "hostile.scenario"},
 			{"compare", "fixed", "buggy", "hostile.scenario"},
 		} {
 			var stdout bytes.Buffer

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +14,8 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/netbios"
-	"github.com/nbtlab/nbtlab/harness/output"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/harness/sim"
 	"github.com/nbtlab/nbtlab/harness/trace"
@@ -43,31 +42,7 @@ func (a *app) readScenario(path string) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(io.LimitReader(a.stdin, maxScenario))
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("cannot read %s: it is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxScenario))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, plain(err))
-	}
-	return src, nil
-}
-
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
+	return files.Read(path, maxScenario)
 }
 
 // caseIndex finds a case by its title or slug. Without one the scenario must have only one.
@@ -162,11 +137,11 @@ func (c *conditions) words() []string {
 }
 
 func writeTrace(path string, t *trace.Trace) error {
-	return output.WriteFile(path, t.WriteJSON)
+	return files.Write(path, t.WriteJSON)
 }
 
 func writeCapture(path string, frames []trace.Frame) error {
-	return output.WriteFile(path, func(w io.Writer) error { return capture.Write(w, frames) })
+	return capture.WriteFile(path, frames)
 }
 
 // artifacts leaves what a failed run can be studied with in the folder that $NBTLAB_ARTIFACTS names, if it names one.
@@ -176,13 +151,13 @@ func artifacts(r harness.Result, text string) error {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot write artifacts to %s: %w", dir, plain(err))
+		return fmt.Errorf("cannot write artifacts to %s: %w", dir, files.Plain(err))
 	}
 	base := filepath.Join(dir, strings.Map(fileSafe, harness.Path(r.Scenario, r.Case)+"."+r.Model))
 	return errors.Join(
 		writeCapture(base+".pcap", r.Frames),
 		writeTrace(base+".trace.jsonl", r.Trace),
-		output.WriteFile(base+".txt", func(w io.Writer) error {
+		files.Write(base+".txt", func(w io.Writer) error {
 			_, err := io.WriteString(w, text)
 			return err
 		}),

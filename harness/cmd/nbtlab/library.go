@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nbtlab/nbtlab/harness"
-	"github.com/nbtlab/nbtlab/harness/output"
+	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/report"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 )
@@ -36,11 +35,14 @@ nothing, and exits with 1 when what is there is not what would be recorded.`,
 				return err
 			}
 			if checkOnly {
-				return a.checkRecordings(dir, list)
+				return a.checkRecordings(dir, list, len(args) == 0)
 			}
 			changed, err := harness.Record(dir, list)
 			if err != nil {
 				return err
+			}
+			if a.json {
+				return report.JSON(a.stdout, recorded{Captures: len(list), Changed: changed})
 			}
 			p := a.printer()
 			for _, path := range changed {
@@ -53,6 +55,13 @@ nothing, and exits with 1 when what is there is not what would be recorded.`,
 	cmd.Flags().BoolVar(&checkOnly, "check", false, "write nothing, compare")
 	cmd.Flags().StringVar(&dir, "pcaps", "pcaps", "folder of the recorded captures")
 	return cmd
+}
+
+// recorded is the line of record --json.
+type recorded struct {
+	Captures int      `json:"captures"`
+	Changed  []string `json:"changed,omitempty"`
+	Wrong    []string `json:"wrong,omitempty"`
 }
 
 func (a *app) recordings(args []string) ([]harness.Recording, error) {
@@ -71,17 +80,22 @@ func (a *app) recordings(args []string) ([]harness.Recording, error) {
 	return list, nil
 }
 
-func (a *app) checkRecordings(dir string, list []harness.Recording) error {
-	wrong, err := harness.CheckRecordings(regularFiles{os.DirFS(dir)}, list)
+func (a *app) checkRecordings(dir string, list []harness.Recording, all bool) error {
+	wrong, err := harness.CheckRecordings(files.Dir(dir), list, all)
 	if err != nil {
 		return fmt.Errorf("cannot check the recordings in %s: %w", dir, err)
+	}
+	if len(wrong) > 0 {
+		a.status = exitNot
+	}
+	if a.json {
+		return report.JSON(a.stdout, recorded{Captures: len(list), Wrong: wrong})
 	}
 	p := a.printer()
 	for _, text := range wrong {
 		p.Printf("%s\n", text)
 	}
 	if len(wrong) > 0 {
-		a.status = exitNot
 		p.Printf("%d captures and their manifest: %d things are not as they would be recorded\n", len(list), len(wrong))
 	} else {
 		p.Printf("%d captures are as they would be recorded\n", len(list))
@@ -129,8 +143,11 @@ comments and blank lines kept. With -w it rewrites the files; with --check it na
   nbtlab fmt --check mine.scenario`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if write && checkOnly {
+			switch {
+			case write && checkOnly:
 				return errors.New("-w and --check exclude each other")
+			case a.json:
+				return errors.New("fmt prints scenarios, which have no JSON form: leave --json out")
 			}
 			formatted := make([][]byte, len(args))
 			sources := make([][]byte, len(args))
@@ -169,7 +186,7 @@ func (a *app) format(path string, src, formatted []byte, write, checkOnly bool) 
 	case checkOnly, write && same:
 		return nil
 	case write && path != "-":
-		return output.WriteFile(path, func(w io.Writer) error {
+		return files.Write(path, func(w io.Writer) error {
 			_, err := w.Write(formatted)
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -42,8 +43,14 @@ type app struct {
 }
 
 // run carries out a command line and returns the exit status.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
+	defer func() {
+		if r := recover(); r != nil { // our own bug: whatever was asked, it has no answer
+			report.NewPrinter(stderr, false).Printf("nbtlab: this is a bug in nbtlab itself: %v\n%s", r, debug.Stack())
+			status = exitCannotJudge
+		}
+	}()
 	root := a.root()
 	root.SetArgs(args)
 	err := completion(args)

@@ -3,15 +3,18 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/scenarios"
 )
 
 var _ = Describe("nbtlab record", func() {
@@ -218,3 +221,53 @@ var _ = Describe("nbtlab record", func() {
 
 // line is a good line of a manifest, about this path.
 func line(path string) string { return path + "\t" + strings.Repeat("0", 64) + "\tme\t1\tMIT" }
+
+var _ = Describe("Recording what cannot lie where it would", func() {
+	It("refuses a scenario whose name would lead out of the folder, or break the manifest", func() {
+		src, err := fs.ReadFile(scenarios.FS(), "q140419.scenario")
+		Expect(err).NotTo(HaveOccurred())
+		for _, name := range []string{"...scenario", "-x.scenario", "a b.scenario"} {
+			Expect(os.WriteFile(name, src, 0o600)).To(Succeed())
+			r := nbtlab("record", "./"+name, "--pcaps", "out")
+			Expect(r).To(exitWith(exitUsage), name)
+			Expect(r.Stderr).To(ContainSubstring("cannot be the name of a folder"))
+			Expect("out").NotTo(BeADirectory())
+		}
+	})
+
+	It("replaces a link by a file, and does not follow a linked folder", func() {
+		Expect(nbtlab("record", "q140419", "--pcaps", "out")).To(exitWith(exitAsExpected))
+		Expect(os.Rename("out/q140419/fixed.pcap", "elsewhere.pcap")).To(Succeed())
+		Expect(os.Symlink("../../elsewhere.pcap", "out/q140419/fixed.pcap")).To(Succeed())
+		Expect(nbtlab("record", "q140419", "--pcaps", "out")).To(exitWith(exitAsExpected))
+		info, err := os.Lstat("out/q140419/fixed.pcap")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(info.Mode().IsRegular()).To(BeTrue())
+
+		Expect(os.Rename("out/q140419", "moved")).To(Succeed())
+		Expect(os.Symlink("../moved", "out/q140419")).To(Succeed())
+		Expect(os.Remove("moved/fixed.pcap")).To(Succeed())
+		r := nbtlab("record", "q140419", "--pcaps", "out")
+		Expect(r).To(exitWith(exitUsage))
+		Expect(r.Stderr).To(ContainSubstring("is a link"))
+		Expect("moved/fixed.pcap").NotTo(BeAnExistingFile())
+	})
+
+	It("does not wait for a FIFO in the place of a capture or the manifest", func() {
+		Expect(nbtlab("record", "q140419", "--pcaps", "out")).To(exitWith(exitAsExpected))
+		for _, name := range []string{"out/q140419/fixed.pcap", "out/MANIFEST"} {
+			Expect(os.Remove(name)).To(Succeed())
+			Expect(syscall.Mkfifo(name, 0o600)).To(Succeed())
+			r := nbtlab("record", "q140419", "--pcaps", "out")
+			Expect(r).To(exitWith(exitUsage))
+			Expect(r.Stderr).To(ContainSubstring("FIFO"))
+			Expect(os.Remove(name)).To(Succeed())
+		}
+	})
+
+	It("checks only what it is asked about", func() {
+		Expect(nbtlab("record", "--pcaps", "out")).To(exitWith(exitAsExpected))
+		Expect(nbtlab("record", "--check", "q124565", "--pcaps", "out")).To(exitWith(exitAsExpected))
+		Expect(nbtlab("record", "--check", "--json", "--pcaps", "out").Stdout).To(Equal(`{"captures":28}` + "\n"))
+	})
+})

@@ -47,7 +47,7 @@ var _ = Describe("Wrong usage", func() {
 		Entry("an unknown bug", "verify Q999", `"Q999"`),
 		Entry("an unknown scenario among others", "verify q124565 q999", `"q999"`),
 		Entry("a file that is not there", "run ./none.scenario", "./none.scenario", "no such file"),
-		Entry("a folder for a scenario", "run ./", "./", "not a regular file"),
+		Entry("a folder for a scenario", "run ./", "./", "it is a directory"),
 		Entry("a device for a scenario", "run /dev/zero", "/dev/zero", "not a regular file"),
 
 		Entry("an unknown model", "run q124565 --model nosuch --pcap out --trace out2", `unknown model "nosuch"`, "MS00-047"),
@@ -89,7 +89,10 @@ var _ = Describe("Wrong usage", func() {
 	It("includes a FIFO for a scenario, which nobody writes to (bad-input 41)", func(SpecContext) {
 		Expect(fifo("fifo.scenario")).To(Succeed())
 		for _, args := range [][]string{
-			{"run", "./fifo.scenario"}, {"verify", "./fifo.scenario"}, {"fmt", "fifo.scenario"}, {"record", "fifo.scenario"},
+			{"run", "./fifo.scenario"},
+			{"verify", "./fifo.scenario"},
+			{"fmt", "fifo.scenario"},
+			{"record", "fifo.scenario"},
 			{"compare", "fixed", "buggy", "fifo.scenario"},
 		} {
 			Expect(nbtlab(args...)).To(refuse("fifo.scenario", "not a regular file"))
@@ -109,9 +112,13 @@ var _ = Describe("A mistake in a scenario (bad-input 43 to 47)", func() {
 		write("bad.scenario", text)
 		before := tree(".")
 		for _, args := range [][]string{
-			{"run", "bad.scenario", "--pcap", "out", "--trace", "out2"}, {"verify", "bad.scenario"},
-			{"verify", "q124565", "./bad.scenario"}, {"compare", "fixed", "fixed", "./bad.scenario"}, {"record", "./bad.scenario"},
-			{"check", "bad.scenario", "--against", "none"}, {"verify", "bad.scenario", "--json"},
+			{"run", "bad.scenario", "--pcap", "out", "--trace", "out2"},
+			{"verify", "bad.scenario"},
+			{"verify", "q124565", "./bad.scenario"},
+			{"compare", "fixed", "fixed", "./bad.scenario"},
+			{"record", "./bad.scenario"},
+			{"check", "bad.scenario", "--against", "none"},
+			{"verify", "bad.scenario", "--json"},
 		} {
 			path := "bad.scenario"
 			if args[0] != "compare" && args[0] != "record" && args[1] != "q124565" {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/report"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/pcaps"
@@ -84,26 +84,12 @@ func recordingsIn(dir string) (fs.FS, error) {
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil, fmt.Errorf("--pcaps %s: %w", dir, plain(err))
+		return nil, fmt.Errorf("--pcaps %s: %w", dir, files.Plain(err))
 	}
 	if !info.IsDir() {
 		return nil, fmt.Errorf("--pcaps %s: not a folder", dir)
 	}
-	return regularFiles{os.DirFS(dir)}, nil
-}
-
-// regularFiles is a file system that does not open what may never end: FIFOs and devices, linked to or not.
-type regularFiles struct{ fs.FS }
-
-func (r regularFiles) Open(name string) (fs.File, error) {
-	info, err := fs.Stat(r.FS, name)
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return r.FS.Open(name)
+	return files.Dir(dir), nil
 }
 
 // jobs lists the cases that the arguments mean: bugs by identifier, scenarios by name or path, or everything.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package output_test
+package files_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestOutput(t *testing.T) {
+func TestFiles(t *testing.T) {
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "output")
+	RunSpecs(t, "files")
 }

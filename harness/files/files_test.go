@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package output_test
+package files_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/nbtlab/nbtlab/harness/output"
+	"github.com/nbtlab/nbtlab/harness/files"
 )
 
 // saying writes a text.
@@ -43,7 +43,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 	}
 
 	It("makes a file that everybody can read", func() {
-		Expect(output.WriteFile(path, saying("new"))).To(Succeed())
+		Expect(files.Write(path, saying("new"))).To(Succeed())
 		Expect(os.ReadFile(path)).To(Equal([]byte("new")))
 		info, err := os.Stat(path)
 		Expect(err).NotTo(HaveOccurred())
@@ -53,7 +53,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 
 	It("replaces a file, and keeps its permissions", func() {
 		Expect(os.WriteFile(path, []byte("old and longer"), 0o600)).To(Succeed())
-		Expect(output.WriteFile(path, saying("new"))).To(Succeed())
+		Expect(files.Write(path, saying("new"))).To(Succeed())
 		Expect(os.ReadFile(path)).To(Equal([]byte("new")))
 		info, err := os.Stat(path)
 		Expect(err).NotTo(HaveOccurred())
@@ -63,7 +63,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 
 	It("shows nothing of the new file before it is whole", func() {
 		Expect(os.WriteFile(path, []byte("old"), 0o600)).To(Succeed())
-		Expect(output.WriteFile(path, func(w io.Writer) error {
+		Expect(files.Write(path, func(w io.Writer) error {
 			Expect(saying("new")(w)).To(Succeed())
 			Expect(os.ReadFile(path)).To(Equal([]byte("old")))
 			return nil
@@ -74,7 +74,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 	It("leaves the old file as it was, and no other, when writing fails midway", func() {
 		Expect(os.WriteFile(path, []byte("old"), 0o600)).To(Succeed())
 		full := errors.New("no space left on the moon")
-		err := output.WriteFile(path, func(w io.Writer) error {
+		err := files.Write(path, func(w io.Writer) error {
 			Expect(saying("the first half")(w)).To(Succeed())
 			return full
 		})
@@ -85,7 +85,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 	})
 
 	It("leaves nothing when writing a new file fails midway", func() {
-		Expect(output.WriteFile(path, func(w io.Writer) error {
+		Expect(files.Write(path, func(w io.Writer) error {
 			Expect(saying("the first half")(w)).To(Succeed())
 			return io.ErrShortWrite
 		})).To(MatchError(io.ErrShortWrite))
@@ -93,7 +93,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 	})
 
 	It("fails when the file cannot be closed, which is when some file systems tell that they are full", func() {
-		err := output.WriteFile(path, func(w io.Writer) error { return w.(io.Closer).Close() })
+		err := files.Write(path, func(w io.Writer) error { return w.(io.Closer).Close() })
 		Expect(err).To(MatchError(fs.ErrClosed))
 		Expect(entries()).To(BeEmpty())
 	})
@@ -102,7 +102,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 		target := filepath.Join(GinkgoT().TempDir(), "precious")
 		Expect(os.WriteFile(target, []byte("precious"), 0o600)).To(Succeed())
 		Expect(os.Symlink(target, path)).To(Succeed())
-		Expect(output.WriteFile(path, saying("new"))).To(Succeed())
+		Expect(files.Write(path, saying("new"))).To(Succeed())
 		Expect(os.ReadFile(target)).To(Equal([]byte("precious")))
 		info, err := os.Lstat(path)
 		Expect(err).NotTo(HaveOccurred())
@@ -114,7 +114,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 		for _, target := range []string{"nowhere", path} {
 			Expect(os.RemoveAll(path)).To(Succeed())
 			Expect(os.Symlink(target, path)).To(Succeed())
-			Expect(output.WriteFile(path, saying("new"))).To(Succeed())
+			Expect(files.Write(path, saying("new"))).To(Succeed())
 			Expect(os.ReadFile(path)).To(Equal([]byte("new")))
 		}
 	})
@@ -125,7 +125,7 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 	}
 
 	It("refuses a directory", func() {
-		Expect(output.WriteFile(dir, never)).To(MatchError("cannot write " + dir + ": it is a directory"))
+		Expect(files.Write(dir, never)).To(MatchError("cannot write " + dir + ": it is a directory"))
 		Expect(entries()).To(BeEmpty())
 	})
 
@@ -136,7 +136,8 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(l.Close)
 		for _, special := range []string{fifo, socket} {
-			Expect(output.WriteFile(special, never)).To(MatchError("cannot write " + special + ": it is not a regular file"))
+			Expect(files.Write(special, never)).To(MatchError(And(
+				HavePrefix("cannot write "+special+": it is a "), HaveSuffix(", not a regular file"))))
 			info, err := os.Lstat(special)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(info.Mode().IsRegular()).To(BeFalse())
@@ -149,10 +150,36 @@ var _ = Describe("Writing a file (bad-input 50)", func() {
 			filepath.Join(dir, "no", "such"): syscall.ENOENT,
 			filepath.Join(path, "below"):     syscall.ENOTDIR,
 		} {
-			err := output.WriteFile(below, never)
+			err := files.Write(below, never)
 			Expect(err).To(MatchError(why))
 			Expect(err).To(MatchError("cannot write " + below + ": " + why.Error()))
 		}
 		Expect(entries()).To(Equal([]string{"result"}))
+	})
+})
+
+var _ = Describe("Reading a file (bad-input 41)", func() {
+	It("takes regular files, linked to or not, up to a limit", func() {
+		dir := GinkgoT().TempDir()
+		path, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+		Expect(os.WriteFile(path, []byte("some text"), 0o600)).To(Succeed())
+		Expect(os.Symlink(path, link)).To(Succeed())
+		Expect(files.Read(path, 100)).To(Equal([]byte("some text")))
+		Expect(files.Read(link, 4)).To(Equal([]byte("some")))
+		Expect(fs.ReadFile(files.Dir(dir), "link")).To(Equal([]byte("some text")))
+	})
+
+	It("refuses what may never end, before it opens it", func() {
+		dir := GinkgoT().TempDir()
+		Expect(syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600)).To(Succeed())
+		Expect(os.Symlink("/dev/zero", filepath.Join(dir, "zero"))).To(Succeed())
+		for name, why := range map[string]string{"fifo": "it is a FIFO", "zero": "it is a device", ".": "it is a directory"} {
+			_, err := files.Read(filepath.Join(dir, name), 100)
+			Expect(err).To(MatchError(And(HavePrefix("cannot read "), ContainSubstring(why))))
+			_, err = fs.ReadFile(files.Dir(dir), name)
+			Expect(err).To(HaveOccurred())
+		}
+		_, err := files.Open(filepath.Join(dir, "none"))
+		Expect(err).To(MatchError(fs.ErrNotExist))
 	})
 })
