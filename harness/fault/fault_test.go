@@ -121,7 +121,9 @@ var _ = Describe("A model", func() {
 			return values
 		}
 		Expect(get("fixed")).To(Equal([]uint8{0, 0, 0, 0, 0, 0}))
-		Expect(get("Q124565")).To(Equal([]uint8{fault.CountEach, fault.WindowBeforeFirstSession, fault.On, fault.ReportGoodReturn, 0, 0}))
+		Expect(get("Q124565")).To(Equal([]uint8{
+			fault.CountEach, fault.WindowBeforeFirstSession, fault.On, fault.ReportGoodReturn, 0, 0,
+		}))
 		Expect(get("Q124565:count=once,window=no-session,before-registration=off,delete-reports=0F")).To(
 			Equal([]uint8{fault.CountOnce, fault.WindowNoSession, 2, fault.ReportActiveSessions, 0, 0}))
 		Expect(get("Q124565:window=always")[fault.LeakWindow]).To(Equal(fault.WindowAlways))

@@ -85,13 +85,13 @@ func (r report) status() int {
 	return exitExplained
 }
 
-// score is how many of the tested mutants were noticed, in per cent.
+// score is how many were noticed, in per cent of the mutants that should have been.
 func (r report) score() float64 {
-	tested := r.count(caught, timedOut, survived)
-	if tested == 0 {
-		return 0
+	noticed := r.count(caught, timedOut)
+	if noticed+r.unexplained() == 0 {
+		return 100
 	}
-	return 100 * float64(r.count(caught, timedOut)) / float64(tested)
+	return 100 * float64(noticed) / float64(noticed+r.unexplained())
 }
 
 func (r report) print(w io.Writer, asJSON bool) error {

@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 			"p/p.go:2: drop: «b()»: left out\n    may live: it must\n" +
 				survivorFile + ":3: stale: no such mutant, or a test notices it now: p/p.go f drop `«a()»`\n" +
 				survivorFile + ":5: stale: no such mutant, or a test notices it now: p/p.go f drop `«gone()»`\n" +
-				"3 mutants: 2 caught, 1 of them by never ending; 1 survived, 1 of them explained; score 66.7 %; 1s\n",
+				"3 mutants: 2 caught, 1 of them by never ending; 1 survived, 1 of them explained; score 100.0 %; 1s\n",
 		},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -93,12 +93,16 @@ func (b *bench) prepare(ctx context.Context, packages []*pkg, chosen []mutant) e
 		return err
 	}
 	for _, s := range b.suites {
-		if b.binary[s.dir], err = b.build(ctx, b.tmp, overlay, s); err != nil {
+		if b.binary[s.dir], err = b.build(ctx, b.tmp, overlay, s); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
 			return fmt.Errorf("mutants: ./%s does not build: %w", s.dir, err)
 		}
 		record := filepath.Join(b.tmp, "specs.json")
 		start := time.Now()
-		if out, err := b.run(ctx, b.binary[s.dir], s, 0, b.timeout, "-ginkgo.json-report="+record); err != nil {
+		if out, err := b.run(ctx, b.binary[s.dir], s, 0, b.timeout, "-ginkgo.json-report="+record); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
 			return fmt.Errorf("mutants: ./%s fails on the code as it is: %w\n%s", s.dir, err, out)
 		}
 		slow, err := slowSpecs(record)
@@ -106,7 +110,7 @@ func (b *bench) prepare(ctx context.Context, packages []*pkg, chosen []mutant) e
 			return err
 		}
 		b.habits[s.dir] = habit{time.Since(start), slow}
-		if r := b.ask(ctx, b.binary[s.dir], s, 0); r != survived {
+		if r := b.ask(ctx, b.binary[s.dir], s, 0); r != survived && ctx.Err() == nil {
 			return fmt.Errorf("mutants: ./%s passes as a whole on the code as it is, but not in parts: %s", s.dir, r)
 		}
 	}

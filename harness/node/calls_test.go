@@ -127,6 +127,11 @@ var _ = Describe("CALL", func() {
 		Entry("unspecified", "8f", "NRC_REMTFUL"),
 	)
 
+	It("is refused once, whatever comes behind the answer", func() {
+		asked()
+		Expect(pc.data(1, "8300 0001 80 8300 0001 82 8200 0000").done()).To(Equal([]string{"CALL: NRC_REMTFUL"}))
+	})
+
 	It("is 0x11 when the session table is full, which holds sixteen unless told otherwise", func() {
 		for range 15 {
 			pc.call(callFrom(chat, friend))
@@ -358,7 +363,9 @@ var _ = Describe("Session numbers", func() {
 		pc.call(hangUp(254))
 		pc.call(listen(chat, star))
 		c, _ := pc.connect()
-		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(Equal([]string{"LISTEN: NRC_GOODRET lsn 254 from FRIEND<00>"}))
+		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(Equal([]string{
+			"LISTEN: NRC_GOODRET lsn 254 from FRIEND<00>",
+		}))
 	})
 
 	It("of sessions that ended unreported are taken, the oldest first, when there are no others", func() {

@@ -114,6 +114,8 @@ var _ = Describe("Claiming a name (RFC 1002 section 5.1.1.1)", func() {
 		Entry("a refusal of another name", response(1, "ad86", mail, unique, peerIP)),
 		Entry("a positive response", response(1, "ad80", chat, unique, peerIP)),
 		Entry("a challenge", response(1, "ad00", chat, unique, peerIP)),
+		Entry("another node's claim with the same identifier", request(1, "2910", chat, unique, peerIP)),
+		Entry("another node's query with the same identifier", query(1, chat)),
 		Entry("a query response", response(1, "8500", chat, unique, peerIP)),
 	)
 

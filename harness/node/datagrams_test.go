@@ -213,7 +213,7 @@ var _ = Describe("A datagram from the network", func() {
 		Expect(pc.receive(dgmToPC, datagram("12", 9, peerIP, friend, rival, "hi")).done()).To(HaveLen(1))
 	})
 
-	It("for a name that is not here is answered with error 0x82, when it is a unique name's and came to this node alone", func() {
+	It("for a name that is not here is answered with error 0x82, if unique and sent to this node alone", func() {
 		Expect(pc.receive(dgmToPC, datagram("10", 0x2001, peerIP, friend, mail, "hi")).all()).To(Equal([]string{
 			"138 to peer:138: 1300 2001 0a00 000a 008a 82",
 		}))
@@ -339,8 +339,8 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			},
 			Entry("another offset", second(7, 465, "x"), true),
 			Entry("offset 0", second(7, 0, "x"), true),
-			Entry("one with the right offset that announces a third", notation(packet("1001 0007 0a00 0014 008a 0001 01d2 78")), true),
-			Entry("a first part at the right offset", notation(packet("1003 0007 0a00 0014 008a 0045 01d2 FRIEND<00> CHAT<20> 78")), true),
+			Entry("one with the right offset that announces a third", "1001 0007 0a00 0014 008a 0001 01d2 78", true),
+			Entry("a first part at the right offset", "1003 0007 0a00 0014 008a 0045 01d2 FRIEND<00> CHAT<20> 78", true),
 			Entry("another datagram's", second(8, 466, "x"), false),
 		)
 

@@ -72,7 +72,9 @@ var _ = Describe("Fault Q124565", func() {
 		poke(pc, chat)
 		pc.call(listen(chat, star))
 		Expect(pc.call(remove(chat)).done()).To(Equal([]string{"LISTEN: NRC_NAMERR", "DELETE NAME: NRC_GOODRET"}))
-		Expect(pc.receive(toAll, query(9, chat)).sent()).To(Equal([]string{"137 to peer:137: " + response(9, "8500", chat, unique, ownIP)}))
+		Expect(pc.receive(toAll, query(9, chat)).sent()).To(Equal([]string{
+			"137 to peer:137: " + response(9, "8500", chat, unique, ownIP),
+		}))
 		Expect(pc.receive(toPC, statusRequest(9, star)).sent()).To(Equal([]string{
 			"137 to peer:137: " + statusResponse(9, "8400", star, unit, "CHAT<20> 0400"),
 		}))

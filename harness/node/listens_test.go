@@ -53,6 +53,7 @@ var _ = Describe("LISTEN", func() {
 
 	It("is 0x15 on a name that is not here", func() {
 		Expect(pc.call(listen(mail, star)).all()).To(Equal([]string{"LISTEN: NRC_NOWILD"}))
+		Expect(pc.step(stack.Stop{}).done()).NotTo(ContainElement(HavePrefix("LISTEN")), "and does not wait")
 	})
 
 	It("for one caller comes before one for any, each in the order in which they were made", func() {
@@ -162,8 +163,11 @@ var _ = Describe("A session request", func() {
 			refused(chat, caller, "8f")
 		}
 		refused(mail, "<20>", "8f")
-		c, _ := pc.connect()
-		Expect(pc.data(c, "8100 0044 CHAT<20> A<20>").done()).To(HaveLen(1), "one letter will do")
+		for _, caller := range []string{"A<20>", `\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20\x20A<20>`} {
+			c, _ := pc.connect()
+			Expect(pc.data(c, "8100 0044 CHAT<20> "+caller).done()).To(HaveLen(1), "one letter will do")
+			pc.call(listen(chat, star))
+		}
 	})
 
 	It("in a scope is refused with 0x82", func() {
@@ -172,6 +176,13 @@ var _ = Describe("A session request", func() {
 		b := append([]byte{0x81, 0, 0, 72}, encoded(name(chat))[:33]...)
 		b = append(append(b, []byte("\x03LAB\x00")...), encoded(name(friend))...)
 		Expect(pc.step(stack.Data{Conn: c, Bytes: b}).sent()).To(Equal([]string{"in-1: 8300 0001 82", "close in-1"}))
+	})
+
+	It("is refused once, whatever comes behind it", func() {
+		c, _ := pc.connect()
+		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00> 8100 0044 CHAT<20> FRIEND<00>").sent()).To(Equal([]string{
+			"in-1: 8300 0001 80", "close in-1",
+		}))
 	})
 
 	It("takes no reference when it is refused", func() {

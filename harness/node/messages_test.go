@@ -282,6 +282,10 @@ var _ = Describe("What a session holds for RECEIVEs that do not come", func() {
 			pc.step(stack.Data{Conn: c, Bytes: []byte{0, 0, 0, 0}})
 		}
 		Expect(pc.data(c, "0000 0000").effects()).To(Equal(tooMuch))
+		for range 4096 {
+			Expect(pc.call(receive(1, 9)).done()).To(Equal([]string{"RECEIVE: NRC_GOODRET lsn 1"}))
+		}
+		Expect(pc.call(receive(1, 9)).done()).To(Equal([]string{"RECEIVE: NRC_SABORT"}), "and one too many is not kept")
 	})
 })
 
@@ -359,6 +363,13 @@ var _ = Describe("The end of a session", func() {
 		Expect(pc.closed(c, stack.EOF).sent()).To(Equal([]string{"close in-1"}))
 		c = pc.sessionFrom(chat)
 		Expect(pc.closed(c, stack.Reset).sent()).To(BeEmpty())
+	})
+
+	It("is told to one RECEIVE, and then to no RECEIVE ANY", func() {
+		pc.call(receiveAny(2, 9))
+		pc.call(receive(1, 9))
+		Expect(pc.closed(c, stack.EOF).done()).To(Equal([]string{"RECEIVE: NRC_SCLOSED"}))
+		Expect(pc.waiting()).To(Equal([]string{"RECEIVE ANY"}))
 	})
 
 	It("is told to just one RECEIVE ANY when no RECEIVE waits", func() {

@@ -304,6 +304,26 @@ var _ = Describe("DELETE NAME", func() {
 		}))
 	})
 
+	It("with a CALL under way lets the session come about, and frees the name when that ends", func() {
+		pc.registered(chat)
+		pc.call(callFrom(chat, friend))
+		pc.call(remove(chat))
+		pc.receive(toPC, response(3, "8500", friend, unique, peerIP))
+		pc.accepted(1)
+		Expect(pc.data(1, "8200 0000").effects()).To(Equal([]string{
+			"CHAT<20> held 2: by session FRIEND<00> at peer",
+			"CHAT<20> held 1: no longer by call",
+			"CALL: NRC_GOODRET lsn 1 from FRIEND<00>",
+		}))
+		Expect(pc.call(hangUp(1)).effects()).To(Equal([]string{
+			"close out-1",
+			"CHAT<20> held 0: no longer by session",
+			"CHAT<20> 2 from deregistered to free",
+			"137 to all:137: " + request(4, "3010", chat, unique, ownIP),
+			"HANG UP: NRC_GOODRET",
+		}))
+	})
+
 	It("leaves the table as it found it, however often a name is added and deleted (invariant I5)", func() {
 		pc.registered(mail)
 		before := pc.call(adapterStatus(star, 500)).done()

@@ -476,7 +476,7 @@ func (n *Node) hangUp(s *session) {
 }
 
 // endSession gives the session's reference back and tells the application: every RECEIVE of it, else one RECEIVE ANY,
-// else the next command on it.
+// else the next command on it. None of them waits while there are messages left, which are received first.
 func (n *Node) endSession(s *session, code netbios.Code) {
 	n.disarm(s.timer)
 	s.phase, s.end = ended, code
@@ -487,9 +487,6 @@ func (n *Node) endSession(s *session, code netbios.Code) {
 		n.completeCode(r.call, code)
 	}
 	s.receives = nil
-	if len(s.inbox) > 0 {
-		return
-	}
 	if !told {
 		var w waiting
 		if w, told = n.takeWaiting(netbios.ReceiveAny, s.local, anyWaiting); told {

@@ -15,12 +15,14 @@ import (
 	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
-// adapter is the 60 bytes of nb30.h's ADAPTER_STATUS: unit address, adapter type 0xFE, greatest datagram 512, sessions
-// in use, greatest number of sessions twice, number of names.
+// adapter is the completion of an ADAPTER STATUS with no rows yet and no closing quotation mark.
 func adapter(unit string, inUse, sessions, names int) string {
-	return "ADAPTER STATUS: NRC_GOODRET " + strings.TrimSuffix(fmt.Sprintf("%q", adapterBytes(unit, inUse, sessions, names)), `"`)
+	header := fmt.Sprintf("%q", adapterBytes(unit, inUse, sessions, names))
+	return "ADAPTER STATUS: NRC_GOODRET " + strings.TrimSuffix(header, `"`)
 }
 
+// adapterBytes are the 60 bytes of nb30.h's ADAPTER_STATUS: unit address, adapter type 0xFE, greatest datagram 512,
+// sessions in use, greatest number of sessions twice, number of names.
 func adapterBytes(unit string, inUse, sessions, names int) []byte {
 	b := make([]byte, 60)
 	copy(b, packet(unit))
@@ -36,7 +38,7 @@ func row(n string, num, flags byte) string {
 	return strings.Trim(fmt.Sprintf("%q", append(bytes[:], num, flags)), `"`)
 }
 
-// conflicted makes a node with a name in every state that is listed, and one that is being claimed. The names have
+// everyState makes a node with a name in every state that is listed, and one that is being claimed. The names have
 // numbers 2 to 7 in the order REG, TEAM, DRG, CNF, BOTH, CLAIM.
 func everyState() *bench {
 	GinkgoHelper()
@@ -165,11 +167,12 @@ var _ = Describe("ADAPTER STATUS of another node", func() {
 	It("returns the answer in the layout of the NCB interface, rows numbered as they stand (ruling 9)", func() {
 		asking(999)
 		Expect(pc.receive(toPC, statusResponse(2, "8400", star, other,
-			"FRIEND<00> 0400", "TEAM<20> 8400", "DRG<20> 1400", "CNF<20> 0c00", "BOTH<20> 1c00", "HNODE<20> 6400",
+			"FRIEND<00> 0400", "TEAM<20> 8400", "DRG<20> 1400", "CNF<20> 0c00", "BOTH<20> 1c00", "HNODE<20> 6400", "ODD<20> 0401",
 		)).all()).To(Equal([]string{
 			"disarm 1",
-			adapter(other, 0, 16, 6) + row(friend, 1, 0x04) + row(team, 2, 0x84) + row("DRG<20>", 3, 0x05) +
-				row("CNF<20>", 4, 0x06) + row("BOTH<20>", 5, 0x07) + row("HNODE<20>", 6, 0x04) + `"`,
+			adapter(other, 0, 16, 7) + row(friend, 1, 0x04) + row(team, 2, 0x84) + row("DRG<20>", 3, 0x05) +
+				row("CNF<20>", 4, 0x06) + row("BOTH<20>", 5, 0x07) + row("HNODE<20>", 6, 0x04) +
+				row("ODD<20>", 7, 0x04) + `"`,
 		}))
 		Expect(pc.advance(time.Minute).all()).To(BeEmpty())
 	})
@@ -342,7 +345,11 @@ var _ = Describe("SESSION STATUS", func() {
 	})
 
 	It("counts to 255 and no further", func() {
-		for range 254 {
+		for range 100 {
+			pc.call(listen(chat, rival))
+		}
+		Expect(pc.call(sessionStatus(chat, 4)).done()).To(Equal(sessions("NRC_INCOMP", 2, 100, 0, 0)))
+		for range 154 {
 			pc.call(listen(chat, rival))
 		}
 		pc.call(callFrom(chat, friend))
