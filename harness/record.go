@@ -147,11 +147,12 @@ func Record(dir string, list []Recording) ([]string, error) {
 			changed = append(changed, r.Path)
 		}
 	}
-	text := manifestHead
+	var text strings.Builder
+	text.WriteString(manifestHead)
 	for _, e := range entries {
-		text += e.String()
+		text.WriteString(e.String())
 	}
-	wrote, err := writeIfChanged(dir, Manifest, []byte(text))
+	wrote, err := writeIfChanged(dir, Manifest, []byte(text.String()))
 	if wrote {
 		changed = append(changed, Manifest)
 	}

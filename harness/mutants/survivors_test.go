@@ -15,11 +15,12 @@ func TestSurvivorsAreReadAsTheyAreWritten(t *testing.T) {
 		{File: "a/b.go", Func: "f", Kind: negate, Text: "if «a || b»", Nth: 1},
 		{File: "a/b.go", Func: "f", Kind: drop, Text: "«x = `raw` + \"#2 quoted\"»", Nth: 12},
 	}
-	text := "# what may live\n\n"
+	var text strings.Builder
+	text.WriteString("# what may live\n\n")
 	for _, k := range keys {
-		text += k.String() + "\n    it behaves\n\tthe same\n"
+		text.WriteString(k.String() + "\n    it behaves\n\tthe same\n")
 	}
-	list, err := parseSurvivors("list", text)
+	list, err := parseSurvivors("list", text.String())
 	if err != nil {
 		t.Fatal(err)
 	}

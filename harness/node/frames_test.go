@@ -56,7 +56,7 @@ func encoded(n netbios.Name) []byte {
 // packet turns the notation into bytes.
 func packet(notation string) []byte {
 	var b []byte
-	for _, word := range strings.Fields(notation) {
+	for word := range strings.FieldsSeq(notation) {
 		if strings.HasSuffix(word, ">") || word == star {
 			b = append(b, encoded(name(word))...)
 			continue

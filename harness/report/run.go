@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,12 +182,7 @@ func ledgerText(p *Printer, r harness.Result) {
 }
 
 func contains(list []netbios.Name, name netbios.Name) bool {
-	for _, n := range list {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, name)
 }
 
 func plural(n int, word string) string {

@@ -44,7 +44,7 @@ var _ = Describe("A mistake in a scenario", func() {
 
 	It("is shown with the part of a long line around it", func() {
 		detail := mistake(twoHosts + "pc send-datagram " + strings.Repeat("A", 1000) + " from B \"c\"").Detail()
-		for _, line := range strings.Split(detail, "\n") {
+		for line := range strings.SplitSeq(detail, "\n") {
 			Expect(len(line)).To(BeNumerically("<", 200))
 		}
 		Expect(detail).To(ContainSubstring("    pc send-datagram AAAA"))

@@ -62,14 +62,15 @@ type row struct {
 
 // tight is the row with single spaces, for lines that alignment would make too long to be read again.
 func (r *row) tight() string {
-	s := r.cells.text()
+	var s strings.Builder
+	s.WriteString(r.cells.text())
 	for _, part := range r.rest {
-		s += " " + part
+		s.WriteString(" " + part)
 	}
 	if r.comment != "" {
-		s += " " + r.comment
+		s.WriteString(" " + r.comment)
 	}
-	return s
+	return s.String()
 }
 
 type formatter struct {

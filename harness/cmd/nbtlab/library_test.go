@@ -179,7 +179,7 @@ var _ = Describe("Help", func() {
 					continue // git's
 				}
 				var args []string
-				for _, word := range strings.Fields(example) {
+				for word := range strings.FieldsSeq(example) {
 					if found, err := filepath.Glob(word); err == nil && len(found) > 0 {
 						args = append(args, found...)
 					} else {
