@@ -186,7 +186,11 @@ var _ = Describe("The ledger", func() {
 			Expect(f.Knobs).NotTo(BeEmpty(), f.ID)
 			for _, c := range f.Knobs {
 				Expect(c.Values).NotTo(BeEmpty(), f.ID)
-				Expect(c.Doc == "").To(Equal(c.Name == ""), f.ID)
+				if c.Name == "" {
+					Expect(c.Doc).To(BeEmpty(), f.ID)
+				} else {
+					Expect(c.Doc).NotTo(BeEmpty(), f.ID)
+				}
 			}
 		}
 	})

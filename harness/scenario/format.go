@@ -262,6 +262,7 @@ func alignCase(rows []row) {
 		case stepRow:
 			who.fit(c.who, alignedWidth)
 			what.fit(c.what, alignedWidth)
+		default: // nothing to align
 		}
 	}
 	aboveExpectation := false // the comment belongs to what is below it

@@ -3,6 +3,7 @@
 package scenario_test
 
 import (
+	"errors"
 	"bytes"
 	"testing"
 
@@ -67,7 +68,11 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := scenario.Parse("fuzz.scenario", text)
 		if err != nil {
-			detail := err.(*scenario.Error).Detail()
+			var mistake *scenario.Error
+			if !errors.As(err, &mistake) {
+				t.Fatalf("%v is no *scenario.Error", err)
+			}
+			detail := mistake.Detail()
 			for _, c := range []byte(detail) {
 				if c != '\n' && (c < ' ' || c > '~') {
 					t.Fatalf("byte %#02x in %q", c, detail)

@@ -41,6 +41,7 @@ func (t token) source() string {
 		return `","`
 	case bar:
 		return `"|"`
+	case word, quoted:
 	}
 	if len(t.text) > 40 {
 		return `"` + t.text[:40] + `..."`
