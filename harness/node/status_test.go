@@ -167,7 +167,7 @@ var _ = Describe("ADAPTER STATUS of another node", func() {
 	It("returns the answer in the layout of the NCB interface, rows numbered as they stand (ruling 9)", func() {
 		asking(999)
 		Expect(pc.receive(toPC, statusResponse(2, "8400", star, other,
-			"FRIEND<00> 0400", "TEAM<20> 8400", "DRG<20> 1400", "CNF<20> 0c00", "BOTH<20> 1c00", "HNODE<20> 6400", "ODD<20> 0401",
+			"FRIEND<00> 0400", "TEAM<20> 8400", "DRG<20> 1401", "CNF<20> 0c01", "BOTH<20> 1c00", "HNODE<20> 6400", "ODD<20> 0401",
 		)).all()).To(Equal([]string{
 			"disarm 1",
 			adapter(other, 0, 16, 7) + row(friend, 1, 0x04) + row(team, 2, 0x84) + row("DRG<20>", 3, 0x05) +

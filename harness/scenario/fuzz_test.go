@@ -3,8 +3,8 @@
 package scenario_test
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/nbtlab/nbtlab/harness/scenario"
