@@ -5,6 +5,7 @@ package harness_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -12,6 +13,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/harness/sim"
 	"github.com/nbtlab/nbtlab/harness/stack"
@@ -61,34 +63,50 @@ var _ = Describe("A network that mistreats one frame", Label("Q124565"), func() 
 
 // bad-input 31: a restart leaves nothing behind, wherever it comes.
 var _ = Describe("A restart", Label("Q124565"), func() {
-	s := func() *scenario.Scenario { return shipped("q124565") }
-
-	It("empties the name table and the ledger at every step", func() {
-		sc := s()
-		for i := range sc.Cases[0].Steps {
-			c := sc.WithRestartBefore(0, i)
-			t := harness.Play(sc, &c, model(sc, harness.Buggy), harness.Options{})
-			held := map[uint32]bool{}
-			restarted := false
-			for _, e := range t.Events {
-				if int(e.Node) != sc.Bug.Node || int(e.Step) > i {
-					continue
-				}
-				switch what := e.What.(type) {
-				case trace.Started:
-					restarted = restarted || int(e.Step) == i
-					clear(held)
-				case stack.RefTaken:
-					held[what.Ref] = true
-				case stack.RefDropped:
-					delete(held, what.Ref)
-				}
-			}
-			Expect(restarted).To(BeTrue(), "before line %d", sc.Cases[0].Steps[i].Pos.Line)
-			Expect(held).To(BeEmpty(), "before line %d", sc.Cases[0].Steps[i].Pos.Line)
+	It("leaves the state of power-on behind at every step", func() {
+		s := shipped("q124565")
+		for i, step := range s.Cases[0].Steps {
+			c := s.WithRestartBefore(0, i)
+			look := scenario.Step{Node: s.Bug.Node, Verb: scenario.AdapterStatus, Name: netbios.Wildcard, Size: 4096, Times: 1}
+			c.Steps = slices.Insert(c.Steps, i+1, look)
+			t := harness.Play(s, &c, model(s, harness.Buggy), harness.Options{})
+			table, taken := afterStart(t, s.Bug.Node, i+1)
+			Expect(table).NotTo(BeNil(), "before line %d", step.Pos.Line)
+			Expect(netbios.ParseStatus(table)).To(BeEmpty(), "before line %d", step.Pos.Line)
+			Expect(taken).To(BeZero(), "before line %d", step.Pos.Line)
 		}
 	})
+
+	It("is the cure: the same steps behind it go as on a stack that never had the bug", func() {
+		s := shipped("q124565")
+		headline, _, _ := s.Headline(0)
+		c := s.WithRestartBefore(0, headline)
+		r := harness.Run(s, &c, model(s, harness.Buggy), harness.Options{})
+		Expect(r.Report.From(headline + 1).Deviations()).To(BeZero())
+		Expect(r.Report.Deviations()).NotTo(BeZero(), "before it the bug shows")
+	})
 })
+
+// afterStart returns the name table that a node's ADAPTER STATUS gave in a step, and how many references the node has
+// noted since its last start.
+func afterStart(t *trace.Trace, node, step int) (table []byte, taken int) {
+	for _, e := range t.Events {
+		if int(e.Node) != node || int(e.Step) > step {
+			continue
+		}
+		switch what := e.What.(type) {
+		case trace.Started:
+			taken = 0
+		case stack.RefTaken:
+			taken++
+		case stack.Complete:
+			if int(e.Step) == step {
+				table = what.Data
+			}
+		}
+	}
+	return table, taken
+}
 
 var _ = Describe("A run", func() {
 	It("is the same to the byte for the same seed, in parallel as well", func() {

@@ -35,7 +35,7 @@ func Load(path string, src []byte) (*scenario.Scenario, error) {
 		return nil, err
 	}
 	if s.Bug.Model != "" {
-		if _, err := fault.Parse(s.Bug.Model); err != nil {
+		if err := knownFault(s.Bug.Model); err != nil {
 			return nil, scenario.NewError(s, s.Bug.Pos, reason(err))
 		}
 	}
@@ -43,7 +43,7 @@ func Load(path string, src []byte) (*scenario.Scenario, error) {
 		for _, step := range c.Steps {
 			for _, e := range step.Expect {
 				for _, a := range e.Alternatives {
-					if _, err := fault.Parse(a.Bug); err != nil {
+					if err := knownFault(a.Bug); err != nil {
 						return nil, scenario.NewError(s, a.Pos, reason(err))
 					}
 				}
@@ -56,6 +56,21 @@ func Load(path string, src []byte) (*scenario.Scenario, error) {
 		}
 	}
 	return s, nil
+}
+
+// knownFault checks that a model is one of the ledger's faults, written as it is printed everywhere: else what is predicted
+// for it would never be looked at.
+func knownFault(model string) error {
+	set, err := fault.Parse(model)
+	switch {
+	case err != nil:
+		return err
+	case set == (fault.Set{}):
+		return fmt.Errorf("%s has no fault: what a correct stack does stands before the first bar", model)
+	case set.String() != model:
+		return fmt.Errorf("write %s as %s", model, set)
+	}
+	return nil
 }
 
 // reason strips the package name off an error that is about to be reported at a place of its own.

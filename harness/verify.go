@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/check"
@@ -55,7 +56,7 @@ func Verify(s *scenario.Scenario, index int, faulty fault.Set, recordings fs.FS,
 		if err != nil {
 			return v, err
 		}
-		v.Breaks = breaks(own)
+		v.Breaks, v.Stranger = breaks(own), faulty != (fault.Set{}) && !slices.Contains(faulty.IDs(), own.IDs()[0])
 		if s.Against {
 			v.Strays = firstUnequal(buggy.Frames, v.Fixed.Frames) + 1
 		} else {
@@ -103,7 +104,9 @@ func ReadRecording(recordings fs.FS, name string) (capture.Capture, error) {
 func CompareCapture(frames []trace.Frame, recorded capture.Capture) (check.CaptureState, string) {
 	differences := check.Compare(frames, recorded.Frames)
 	if recorded.Cut != nil {
-		return check.CaptureUnusable, recorded.Cut.String()
+		if differences = check.BeforeCut(differences, recorded.Frames); len(differences) == 0 {
+			return check.CaptureUnusable, recorded.Cut.String()
+		}
 	}
 	if len(differences) > 0 {
 		return check.CaptureDiffers, differences[0].String()

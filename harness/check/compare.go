@@ -48,6 +48,20 @@ func Compare(run, recorded []trace.Frame) []Difference {
 	return c.differences()
 }
 
+// BeforeCut returns the differences that a cut at the end of the recording does not explain: not the frames of the run that
+// would have come after it, nor the recording's last one when it was cut itself.
+func BeforeCut(list []Difference, recorded []trace.Frame) []Difference {
+	for len(list) > 0 {
+		last := list[len(list)-1]
+		cutItself := last.Recorded != nil && len(recorded) > 0 && last.Recorded == &recorded[len(recorded)-1] && len(last.Recorded.Odd) > 0
+		if last.Change != Extra && !cutItself {
+			break
+		}
+		list = list[:len(list)-1]
+	}
+	return list
+}
+
 type comparison struct {
 	run, recorded []trace.Frame
 	pairs         []pair // in the order of the frames; one side is -1 in what has no partner
@@ -82,9 +96,12 @@ func (c *comparison) align() {
 	}
 }
 
-// maxAlign bounds the table of the alignment, in cells. Beyond it frames are compared place by place, which blames more
-// frames than it should, and never fewer.
-const maxAlign = 16 << 20
+// maxAlign bounds the table of the alignment, in cells, and maxSettle the pairings that are tried between two matches.
+// Beyond them frames are compared place by place, which blames more frames than it should, and never fewer.
+const (
+	maxAlign  = 16 << 20
+	maxSettle = 1 << 14
+)
 
 func (c *comparison) alignMiddle(head, runEnd, recordedEnd int) {
 	n, m := runEnd-head, recordedEnd-head
@@ -137,14 +154,22 @@ func sequence(from, to int) []int {
 // possible pairings it takes, in order, those with the fewest fields that differ.
 func (c *comparison) settle(run, recorded []int) {
 	used := make([]bool, len(recorded))
-	for _, r := range run {
+	inPlace := len(run)*len(recorded) > maxSettle
+	for place, r := range run {
+		candidates := recorded
+		if inPlace {
+			candidates = recorded[min(place, len(recorded)):min(place+1, len(recorded))]
+		}
 		best, fewest := -1, 0
 		var fields []string
-		for k, d := range recorded {
+		for k := range candidates {
+			if inPlace {
+				k = place
+			}
 			if used[k] {
 				continue
 			}
-			if f, kin := alteration(&c.run[r], &c.recorded[d]); kin && (best < 0 || len(f) < fewest) {
+			if f, kin := alteration(&c.run[r], &c.recorded[recorded[k]]); kin && (best < 0 || len(f) < fewest) {
 				best, fewest, fields = k, len(f), f
 			}
 		}
@@ -164,20 +189,36 @@ func (c *comparison) settle(run, recorded []int) {
 
 // findMoved joins an extra frame with a missing one that is the same: it has moved.
 func (c *comparison) findMoved() {
+	var missing []int
+	for i, p := range c.pairs {
+		if p.change == Missing {
+			missing = append(missing, i)
+		}
+	}
+	joined := map[int]bool{}
+	tried := 0
 	for i := range c.pairs {
 		x := &c.pairs[i]
 		if x.change != Extra {
 			continue
 		}
-		for k := range c.pairs {
-			if m := &c.pairs[k]; m.change == Missing && sameFrame(&c.run[x.run], &c.recorded[m.recorded]) {
-				x.recorded, x.change = m.recorded, Moved
-				c.pairs = slices.Delete(c.pairs, k, k+1)
-				c.findMoved()
-				return
+		for _, m := range missing {
+			if tried++; tried > maxAlign {
+				break
+			}
+			if !joined[m] && sameFrame(&c.run[x.run], &c.recorded[c.pairs[m].recorded]) {
+				x.recorded, x.change, joined[m] = c.pairs[m].recorded, Moved, true
+				break
 			}
 		}
 	}
+	kept := c.pairs[:0]
+	for i, p := range c.pairs {
+		if !joined[i] {
+			kept = append(kept, p)
+		}
+	}
+	c.pairs = kept
 }
 
 // sameFrame reports whether two frames are the same but for identifiers and client ports.

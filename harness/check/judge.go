@@ -71,6 +71,8 @@ const (
 // Verdict returns the verdict on the run as that of a correct stack.
 func (r Report) Verdict() Verdict {
 	switch {
+	case r.Crash != "" && len(r.Perturbed) == 0:
+		return Fail // whatever else did not happen because of it
 	case r.CannotJudge != "":
 		return CannotJudge
 	case r.Deviations() > 0 || len(r.Violations) > 0 || r.Crash != "":
@@ -106,7 +108,7 @@ func Judge(run Run) Report {
 		}
 	}
 	for _, v := range violations(run) {
-		if slices.Contains(run.Tolerate, v.Invariant) {
+		if v.Node == run.Scenario.Bug.Node && slices.Contains(run.Tolerate, v.Invariant) {
 			report.Tolerated = append(report.Tolerated, v)
 		} else {
 			report.Violations = append(report.Violations, v)
@@ -136,12 +138,13 @@ type span struct {
 
 // made is a call that was made, and its completion when there is one.
 type made struct {
-	step int
-	node int
-	id   stack.CallID
-	ncb  netbios.NCB
-	done *stack.Complete
-	at   uint32 // event of the completion
+	step   int
+	node   int
+	id     stack.CallID
+	ncb    netbios.NCB
+	called uint32 // event of the call
+	done   *stack.Complete
+	at     uint32 // event of the completion
 }
 
 func (j *judge) index() {
@@ -164,7 +167,7 @@ func (j *judge) index() {
 		case trace.Doubled:
 			j.perturb(e, what.Scripted)
 		case stack.Call:
-			m := made{step: int(e.Step), node: int(e.Node), id: what.ID, ncb: what.NCB}
+			m := made{step: int(e.Step), node: int(e.Node), id: what.ID, ncb: what.NCB, called: e.Seq}
 			if what.ID&trace.Probe != 0 {
 				j.probes = append(j.probes, m)
 			} else {
@@ -217,32 +220,30 @@ func (j *judge) cannotJudge() string {
 	return ""
 }
 
-// delivered reports whether anything that a trigger step put on the wire arrived within the step. A step that sends nothing
-// has nothing to deliver.
+// delivered reports whether a trigger step had its effect on the node with the bug: whether any of what it sends arrived
+// there within the step. Steps that send nothing, or are that node's own, have nothing to deliver.
 func (j *judge) delivered(step int) bool {
-	sent := false
-	s := j.steps[step]
-	for seq := s.first; seq < s.last; seq++ {
+	trigger := &j.Case.Steps[step]
+	port := uint16(stack.DatagramPort)
+	switch trigger.Verb {
+	case scenario.SendDatagram, scenario.SendBroadcast:
+	case scenario.Inject:
+		port = 0
+	default:
+		return true
+	}
+	target := j.Scenario.Bug.Node
+	if trigger.Node == target {
+		return true
+	}
+	from := j.Scenario.Nodes[trigger.Node].Prefix.Addr()
+	for seq := j.steps[step].first; seq < j.steps[step].last; seq++ {
 		e := j.Trace.Event(seq)
-		switch what := e.What.(type) {
-		case stack.SendDatagram:
-			sent = sent || int(e.Node) == j.Case.Steps[step].Node && j.causes(step, what.To.Port())
-		case trace.Injected:
-			sent = true
-		case stack.Datagram:
-			from := j.Scenario.Nodes[j.Case.Steps[step].Node].Prefix.Addr()
-			if what.From.Addr() == from && j.causes(step, what.To.Port()) {
-				return true
-			}
+		if d, ok := e.What.(stack.Datagram); ok && int(e.Node) == target && d.From.Addr() == from && (port == 0 || d.To.Port() == port) {
+			return true
 		}
 	}
-	return !sent
-}
-
-// causes reports whether what a step sends to a port can be the trigger: of a SEND DATAGRAM that is the datagram, not the
-// query for where to send it.
-func (j *judge) causes(step int, port uint16) bool {
-	return j.Case.Steps[step].Verb != scenario.SendDatagram || port == stack.DatagramPort
+	return false
 }
 
 // step judges the expectations of one step, and the return code that goes without saying.

@@ -30,7 +30,7 @@ const (
 	CaptureDiffers  CaptureState = "differs"
 	CaptureMissing  CaptureState = "missing"
 	CaptureUnasked  CaptureState = ""    // not compared: a perturbed run, or one with another seed
-	CaptureUnusable CaptureState = "cut" // cut short: what is there is the same
+	CaptureUnusable CaptureState = "cut" // cut short; up to there it is the same
 )
 
 // Side is a run and its comparison with its recording.
@@ -55,6 +55,7 @@ type Evidence struct {
 	Buggy    *Side // nil for a scenario without a bug
 	Controls []Control
 	Breaks   []string // the invariants that the fault is known to break
+	Stranger bool     // the faulty model has faults, but not the scenario's own
 	Strays   int      // number of the first frame in which the faulty run is not byte for byte the fixed one, 0 for none
 }
 
@@ -102,7 +103,7 @@ func (e Evidence) judgeable() (ScenarioVerdict, string) {
 	if e.Buggy == nil {
 		return "", ""
 	}
-	if r := e.Buggy.Report; r.CannotJudge != "" {
+	if r := e.Buggy.Report; r.CannotJudge != "" && r.Verdict() == CannotJudge {
 		return CannotJudgeAll, "on the faulty model: " + r.CannotJudge
 	} else if len(r.Perturbed) > 0 {
 		verdict, why := e.reproduction()
@@ -132,6 +133,9 @@ func (e Evidence) Why(r Report) string {
 func (e Evidence) reproduction() (ScenarioVerdict, string) {
 	r := e.Buggy.Report
 	if r.Deviations() == 0 && len(r.Violations) == 0 && r.Crash == "" {
+		if e.Stranger {
+			return Broken, "another fault stands in the place of the bug, and nothing shows"
+		}
 		return NotReproduced, "the faulty model does what a correct stack does"
 	}
 	if r.Crash != "" {
@@ -148,7 +152,7 @@ func (e Evidence) reproduction() (ScenarioVerdict, string) {
 		}
 	}
 	for _, v := range r.Violations {
-		if !slices.Contains(e.Breaks, v.Invariant) {
+		if v.Node != e.Scenario.Bug.Node || !slices.Contains(e.Breaks, v.Invariant) {
 			return Broken, "not part of this bug: " + v.Invariant + ": " + v.Text
 		}
 	}
@@ -190,13 +194,13 @@ func (e Evidence) captures() (ScenarioVerdict, string) {
 
 // First describes the first thing that went wrong in a run.
 func (e Evidence) First(r Report) string {
+	if r.Crash != "" {
+		return "the stack crashed: " + r.Crash
+	}
 	for _, o := range r.Outcomes {
 		if o.deviates() {
 			return fmt.Sprintf("%s: expected %s, saw %s", e.At(o), o.Text, o.Saw)
 		}
-	}
-	if r.Crash != "" {
-		return "the stack crashed: " + r.Crash
 	}
 	for _, v := range r.Violations {
 		return v.Invariant + ": " + v.Text

@@ -145,24 +145,6 @@ func (s Set) IDs() []string {
 	return ids
 }
 
-// Union returns the faults of both; where both set a knob, the other's value holds.
-func (s Set) Union(other Set) Set {
-	for k, v := range other.values {
-		if v != Off {
-			s.values[k] = v
-		}
-	}
-	return s
-}
-
-// Without returns the set less one fault.
-func (s Set) Without(f Fault) Set {
-	for _, c := range f.Knobs {
-		s.values[c.Knob] = Off
-	}
-	return s
-}
-
 // Fixed is how a model without faults is written.
 const Fixed = "fixed"
 

@@ -144,23 +144,6 @@ var _ = Describe("A set of faults", func() {
 		Expect(s.Has(ms)).To(BeFalse())
 	})
 
-	It("joins another, whose knobs win", func() {
-		Expect(parse("Q124565").Union(parse("MS00-047")).String()).To(Equal("Q124565,MS00-047"))
-		Expect(parse("Q124565:count=once,window=always").Union(parse("Q124565:window=no-session")).String()).To(
-			Equal("Q124565:window=no-session"))
-		Expect(parse("Q124565:count=once").Union(fault.Set{}).String()).To(Equal("Q124565:count=once"))
-		a := parse("Q124565")
-		a.Union(parse("MS00-047"))
-		Expect(a.String()).To(Equal("Q124565"), "and stays as it is")
-	})
-
-	It("can do without one", func() {
-		s := parse("Q124565:count=once,MS00-047")
-		Expect(s.Without(q)).To(Equal(parse("MS00-047")))
-		Expect(s.Without(ms).String()).To(Equal("Q124565:count=once"))
-		Expect(parse("Q140419").Without(q).String()).To(Equal("Q140419"))
-		Expect(s.IDs()).To(HaveLen(2), "and stays as it is")
-	})
 })
 
 var _ = Describe("The ledger", func() {

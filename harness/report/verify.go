@@ -57,6 +57,7 @@ func VerificationJSON(w io.Writer, v harness.Verification) error {
 	}
 	if v.Buggy != nil {
 		buggy := newSide(*v.Buggy, *v.Evidence.Buggy)
+		buggy.Verdict = buggyVerdict(v)
 		line.Buggy = &buggy
 	}
 	for _, c := range v.Controls {
@@ -139,13 +140,13 @@ func verificationRow(v harness.Verification) []string {
 		bug = "not " + bug
 	}
 	if v.Buggy != nil {
-		buggy = sideText(*v.Buggy, *v.Evidence.Buggy)
+		buggy = sideText(buggyVerdict(v), *v.Evidence.Buggy)
 		if o, failed := v.Buggy.Report.Headline(); failed {
 			headline = fmt.Sprintf("line %d: %s", v.Case.Steps[o.Step].Pos.Line, symptom(o))
 		}
 	}
 	return []string{
-		harness.Path(v.Scenario, v.Case), bug, string(v.Verdict), sideText(v.Fixed, v.Evidence.Fixed), buggy,
+		harness.Path(v.Scenario, v.Case), bug, string(v.Verdict), sideText(string(v.Fixed.Report.Verdict()), v.Evidence.Fixed), buggy,
 		controlsText(v), headline,
 	}
 }
@@ -173,8 +174,16 @@ func controlsText(v harness.Verification) string {
 	return strings.Join(names, ", ")
 }
 
-func sideText(r harness.Result, s check.Side) string {
-	text := string(r.Report.Verdict())
+// buggyVerdict is the verdict on the faulty model's run. In a case that reproduces it has failed as pinned, even where the
+// network disturbed it and a failure alone would say nothing.
+func buggyVerdict(v harness.Verification) string {
+	if v.Verdict == check.Reproduced {
+		return string(check.Fail)
+	}
+	return string(v.Buggy.Report.Verdict())
+}
+
+func sideText(text string, s check.Side) string {
 	if s.Capture != check.CaptureUnasked {
 		text += ", " + string(s.Capture)
 	}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+
+package harness_test
+
+import (
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/sim"
+	"github.com/nbtlab/nbtlab/harness/stack"
+	"github.com/nbtlab/nbtlab/harness/trace"
+	"github.com/nbtlab/nbtlab/pcaps"
+)
+
+// The judge must not accuse a correct stack in the corners of its life either.
+var _ = Describe("A correct stack is not accused", func() {
+	DescribeTable("when",
+		func(lines ...string) { expectPass(played(harness.Options{}, lines...)) },
+		Entry("a name is added while it is being claimed already",
+			"peer add-name FRIEND", "pc add-name CHAT &", "pc add-name CHAT", "  -> NRC_DUPNAME"),
+		Entry("a node stops while it calls", "peer add-name FRIEND", "pc add-name CHAT",
+			"pc call GHOST from CHAT as x &", "pc stop", "  -> x NRC_CMDCAN"),
+		Entry("a datagram arrives between the stop and its end", "peer knows CHAT at pc", "peer add-name FRIEND",
+			"pc add-name CHAT", `peer send-datagram CHAT from FRIEND "x" &`, "pc stop"),
+		Entry("a direct datagram is for everybody", "pc add-name CHAT",
+			`peer inject datagram * to pc from FRIEND "x" id 0x7002`),
+		Entry("an ADD NAME that is refused does not cancel the releases of its name",
+			"node small 10.0.0.40/24 names 1", "pc add-name OTHER", "peer add-name FRIEND", "small add-name A",
+			"small delete-name A &", "small add-name B &", "small add-name A", "  -> NRC_NAMTFUL"),
+		Entry("the run ends when a release is due", "peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT &", "after 250ms"),
+		Entry("a name is claimed again when a release is due", "peer add-name FRIEND", "pc add-name CHAT",
+			"pc delete-name CHAT &", "after 250ms", "pc add-name CHAT"),
+		Entry("somebody objects shortly after the overwrite demand", "pc add-name CHAT &", "at 1600ms",
+			"peer inject conflict-demand CHAT to pc id 0x4d49", "  -> CHAT in names pc conflict"),
+		Entry("somebody objects to a claim of an earlier registration", "pc add-name CHAT", "pc delete-name CHAT",
+			"pc add-name CHAT", "peer inject conflict-demand CHAT to pc id 0x4d49", "  -> CHAT in names pc registered"),
+		Entry("the permanent name is added", "peer add-name FRIEND",
+			`pc add-name "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x0a\x00\x00<0a>"`, "  -> NRC_NOWILD"),
+		Entry("it is reset with sessions and names", "pc add-name CHAT", "pc listen CHAT", "peer add-name FRIEND",
+			"peer call CHAT from FRIEND as chat", "pc reset", "  -> no CHAT in names pc, release CHAT from pc x3"),
+	)
+})
+
+var _ = Describe("A stack is accused", func() {
+	It("of releases that it owed before a restart", func() {
+		lines := []string{"peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc restart"}
+		expectPass(played(harness.Options{}, lines...))
+		silent := swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })
+		Expect(violations(played(harness.Options{Wrap: silent}, lines...))).To(ContainElement(check.ReleaseOnFree))
+	})
+
+	It("of a second registration without claims", func() {
+		silent := swallow(pc, stack.NamePort, func(p []byte, nth int) bool { return nth > 7 && (p[2] == 0x29 || p[2] == 0x28) })
+		r := played(harness.Options{Wrap: silent}, "peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc add-name CHAT")
+		Expect(violations(r)).To(ContainElement(check.ClaimSequence))
+	})
+
+	It("of answers that give another owner, or none to a node status request", func() {
+		lines := []string{"pc add-name CHAT", "peer find-name CHAT", "  -> any", "peer inject status-request * to pc"}
+		expectPass(played(harness.Options{}, lines...))
+		liar := rewrite(pc, func(p []byte, _ int) {
+			if p[2] == 0x85 {
+				p[len(p)-1]++
+			}
+		})
+		Expect(violations(played(harness.Options{Wrap: liar}, lines...))).To(ContainElement(check.Answers))
+		mute := swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x84 })
+		Expect(violations(played(harness.Options{Wrap: mute}, lines...))).To(ContainElement(check.Answers))
+	})
+})
+
+func violations(r harness.Result) []string {
+	var names []string
+	for _, v := range r.Report.Violations {
+		names = append(names, v.Invariant)
+	}
+	return names
+}
+
+var _ = Describe("A reproduction", func() {
+	It("cannot be judged when the trigger's datagram was never sent", Label("Q124565"), func() {
+		v := edited("q124565-table", "peer  send-datagram  CHAT", "lan lose query CHAT from peer x9\npeer  send-datagram  CHAT")
+		Expect(v.Verdict).To(Equal(check.CannotJudgeAll), v.Why)
+		Expect(v.Why).To(ContainSubstring("the trigger was not delivered"))
+	})
+
+	It("is not accepted when another node misbehaves as the bug would", Label("Q124565"), func() {
+		// In the faulty run alone, the peer does not release FRIEND.
+		s := loaded("q124565", "# second run", "peer delete-name FRIEND\n\n# second run")
+		runs := 0
+		v, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Wrap: func(n int, st stack.Stack) stack.Stack {
+			if n == 0 {
+				runs++
+			}
+			if n == 0 || runs != 2 {
+				return st
+			}
+			return swallow(n, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })(n, st)
+		}})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(v.Verdict).To(Equal(check.Broken))
+		Expect(v.Why).To(ContainSubstring("release-on-free: FRIEND<20> became free"))
+	})
+
+	It("is broken, not undecided, when a recording is altered and cut as well", func() {
+		s := shipped("q124565")
+		c, err := harness.ReadRecording(pcaps.FS(), "q124565/fixed.pcap")
+		Expect(err).NotTo(HaveOccurred())
+		frames := harness.Perform(s, &s.Cases[0], fault.Set{}, harness.Options{}).Frames
+
+		cut := c
+		cut.Frames = slices.Clone(c.Frames[:len(c.Frames)-3])
+		cut.Cut = &capture.Cut{Reason: "ends inside a packet"}
+		state, _ := harness.CompareCapture(frames, cut)
+		Expect(state).To(Equal(check.CaptureUnusable))
+
+		cut.Frames[0].Payload = slices.Clone(cut.Frames[0].Payload)
+		cut.Frames[0].Payload[nameLetterAt]++
+		state, why := harness.CompareCapture(frames, cut)
+		Expect(state).To(Equal(check.CaptureDiffers))
+		Expect(why).To(ContainSubstring("QUESTION_NAME"))
+	})
+
+	It("is shown as the failure it is when the network disturbed it and it held all the same", Label("Q124565"), func() {
+		v := verify("q124565", harness.Buggy, harness.Options{Perturb: []sim.Perturbation{{Frame: 2, Do: sim.Lose}}})
+		Expect(v.Verdict).To(Equal(check.Reproduced), v.Why)
+	})
+
+	It("is not looked for under a model that no run has", func() {
+		for _, wrong := range []string{"fixed", "Q124565:count=each", "MS00-047,Q124565"} {
+			_, err := harness.Load("x.scenario", []byte("bug Q124565 in pc\nnode pc 10.0.0.10/24\npc reset trigger\n  -> ok | Q124565! NRC_ILLCMD\npc reset\n  -> ok | "+wrong+": any\n"))
+			Expect(err).To(MatchError(ContainSubstring("x.scenario:6:11: ")), wrong)
+		}
+	})
+
+	It("compares captures that have nothing in common in time that grows with their length alone", func() {
+		s := shipped("q124565")
+		frame := harness.Perform(s, &s.Cases[0], fault.Set{}, harness.Options{}).Frames[0]
+		many := make([]trace.Frame, 20000)
+		for i := range many {
+			many[i] = frame
+			many[i].Payload = slices.Clone(frame.Payload)
+			many[i].Payload[nameLetterAt+i%20]++
+		}
+		Expect(check.Compare(many[:19000], append(many[1000:], many[:500]...))).NotTo(BeEmpty())
+	})
+})
+
+var _ = Describe("A stack that breaks the rules of the seam", func() {
+	DescribeTable("is said to have crashed",
+		func(out stack.Output) {
+			first := true
+			r := played(harness.Options{Wrap: on(pc, func(in stack.Input, list []stack.Output) []stack.Output {
+				if _, call := in.(stack.Call); call && first {
+					first = false
+					return append(slices.Clone(list), out)
+				}
+				return list
+			})}, "peer add-name FRIEND", "pc add-name CHAT")
+			Expect(r.Report.Verdict()).To(Equal(check.Fail))
+			Expect(r.Report.Crash).NotTo(BeEmpty())
+		},
+		Entry("when it completes a call that nobody made", stack.Complete{ID: 99, Code: netbios.GOODRET}),
+		Entry("when it completes call 0", stack.Complete{}),
+		Entry("when its timers are numbered wildly", stack.Arm{ID: 1 << 30}),
+	)
+})
