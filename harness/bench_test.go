@@ -4,6 +4,7 @@ package harness_test
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,29 +32,35 @@ func bubble(t *testing.T) {
 	})
 }
 
-// ratio runs both in turn, so often that each side takes a while, and returns the time of the one over that of the other.
+// ratio runs both in turn, many short times, and reports the ratio of their medians: what else the machine does at some
+// moment falls out.
 func ratio(b *testing.B, name string, do func()) {
-	const rounds = 200
-	var own, yardstick time.Duration
+	const rounds = 20
+	var own, yardstick []float64
 	for b.Loop() {
 		start := time.Now()
 		for range rounds {
 			do()
 		}
-		own += time.Since(start)
-		start = time.Now()
+		own = append(own, float64(time.Since(start))/rounds)
+		var took time.Duration
 		testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{
 			Name: "bubble", F: func(t *testing.T) {
+				start := time.Now()
 				for range rounds {
 					bubble(t)
 				}
+				took = time.Since(start)
 			},
 		}})
-		yardstick += time.Since(start)
+		yardstick = append(yardstick, float64(took)/rounds)
 	}
-	b.ReportMetric(float64(own.Nanoseconds())/float64(b.N)/rounds, "ns/"+name)
-	b.ReportMetric(float64(own)/float64(yardstick), name+"/bubble")
-	b.ReportMetric(float64(yardstick)/float64(own), "bubble/"+name)
+	slices.Sort(own)
+	slices.Sort(yardstick)
+	mine, its := own[len(own)/2], yardstick[len(yardstick)/2]
+	b.ReportMetric(mine, "ns/"+name)
+	b.ReportMetric(mine/its, name+"/bubble")
+	b.ReportMetric(its/mine, "bubble/"+name)
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -117,35 +117,52 @@ func CompareCapture(frames []trace.Frame, recorded capture.Capture) (check.Captu
 // controls are runs on the faulty model that must not show the bug: without its trigger, and healed by a restart.
 func controls(s *scenario.Scenario, index int, faulty fault.Set, o Options) []check.Control {
 	var list []check.Control
-	if s.NoControl == "" {
-		list = append(list, withoutTrigger(s, index, faulty, o))
-	}
-	if step, _, ok := s.Headline(index); ok && s.Cure {
-		list = append(list, afterRestart(s, index, step, faulty, o))
+	for _, name := range []string{WithoutTrigger, AfterRestart} {
+		r, err := RunControl(s, index, name, faulty, o)
+		if err != nil {
+			continue // this scenario has no such control
+		}
+		control := check.Control{Name: name, Verdict: r.Report.Verdict()}
+		if control.Verdict != check.Pass {
+			control.Why = check.Evidence{Scenario: s, Case: r.Case}.Why(r.Report)
+		} else if name == WithoutTrigger {
+			sameBytes(&control, r, o)
+		}
+		list = append(list, control)
 	}
 	return list
 }
 
-// withoutTrigger leaves the trigger out: the faulty model has to do what a correct stack is expected to, and to send the
-// very bytes that the fixed one sends.
-func withoutTrigger(s *scenario.Scenario, index int, faulty fault.Set, o Options) check.Control {
-	c := s.WithoutTriggers(index)
-	with := Perform(s, &c, faulty, o)
-	with.Faults, with.Tolerate = nil, breaks(faulty) // judged as a correct stack, by what it does
-	report := check.Judge(with)
-	control := check.Control{Name: WithoutTrigger, Verdict: report.Verdict()}
-	if control.Verdict != check.Pass {
-		control.Why = check.Evidence{Scenario: s, Case: &c}.Why(report)
-		return control
+// RunControl performs a generated control of a case, and judges it as the run of a correct stack: without the trigger, in
+// every step; after a restart, from the headline on. The error tells that the scenario has no such control.
+func RunControl(s *scenario.Scenario, index int, name string, model fault.Set, o Options) (Result, error) {
+	step, _, headline := s.Headline(index)
+	switch {
+	case name == WithoutTrigger && headline && s.NoControl == "":
+		c := s.WithoutTriggers(index)
+		run := Perform(s, &c, model, o)
+		run.Faults, run.Tolerate = nil, breaks(model) // judged by what it does
+		return Result{Run: run, Model: model.String(), Report: check.Judge(run)}, nil
+	case name == AfterRestart && headline && s.Cure:
+		c := s.WithRestartBefore(index, step)
+		run := Perform(s, &c, model, o)
+		run.Faults = nil
+		return Result{Run: run, Model: model.String(), Report: check.Judge(run).From(step + 1)}, nil
 	}
-	fixed := Perform(s, &c, fault.Set{}, o)
-	if i := firstUnequal(with.Frames, fixed.Frames); i >= 0 {
-		control.Verdict, control.Why = check.Fail, fmt.Sprintf("frame %d is not what the fixed model sends", i+1)
-		if len(report.Perturbed) > 0 {
-			control.Verdict = check.CannotJudge // the whims of the network need not have hit both runs in the same place
-		}
+	return Result{}, fmt.Errorf("harness: %s has no control %q", s.Name, name)
+}
+
+// sameBytes holds the faulty model's run without the trigger against the fixed one's: they have to send the very same.
+func sameBytes(control *check.Control, r Result, o Options) {
+	fixed := Perform(r.Scenario, r.Case, fault.Set{}, o)
+	i := firstUnequal(r.Frames, fixed.Frames)
+	if i < 0 {
+		return
 	}
-	return control
+	control.Verdict, control.Why = check.Fail, fmt.Sprintf("frame %d is not what the fixed model sends", i+1)
+	if len(r.Report.Perturbed) > 0 {
+		control.Verdict = check.CannotJudge // the whims of the network need not have hit both runs in the same place
+	}
 }
 
 // firstUnequal returns the index of the first frame in which two runs differ in any respect, or -1.
@@ -160,17 +177,4 @@ func firstUnequal(a, b []trace.Frame) int {
 		}
 	}
 	return -1
-}
-
-// afterRestart restarts the faulty node before the headline step: from there on it has to do as a correct stack does.
-func afterRestart(s *scenario.Scenario, index, step int, faulty fault.Set, o Options) check.Control {
-	c := s.WithRestartBefore(index, step)
-	run := Perform(s, &c, faulty, o)
-	run.Faults = nil
-	report := check.Judge(run).From(step + 1)
-	control := check.Control{Name: AfterRestart, Verdict: report.Verdict()}
-	if control.Verdict != check.Pass {
-		control.Why = check.Evidence{Scenario: s, Case: &c}.Why(report)
-	}
-	return control
 }

@@ -105,13 +105,14 @@ func New(opts Options) *LAN {
 	if opts.MaxEvents == 0 {
 		opts.MaxEvents = DefaultMaxEvents
 	}
-	return &LAN{opts: opts, dice: newDice(opts.Seed), step: -1}
+	// Room for what a small LAN has under way at one time: growing there costs as much as a short run.
+	return &LAN{opts: opts, dice: newDice(opts.Seed), step: -1, queue: make(queue, 0, 32), hosts: make([]host, 0, 4)}
 }
 
 // Attach adds a host. Boot makes its stack, now and at every restart, with a first transaction identifier of the LAN's
 // choice. It returns the host's index.
 func (l *LAN) Attach(name string, addr netip.Addr, boot func(firstID uint16) stack.Stack) int {
-	l.hosts = append(l.hosts, host{name: name, addr: addr, boot: boot, port: firstPort})
+	l.hosts = append(l.hosts, host{name: name, addr: addr, boot: boot, port: firstPort, armed: make([]uint64, 0, 8)})
 	l.start(len(l.hosts) - 1)
 	return len(l.hosts) - 1
 }

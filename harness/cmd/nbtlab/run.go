@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,23 @@ func (s *selection) perform(sc *scenario.Scenario, c *scenario.Case, model strin
 	return harness.Run(sc, c, set, o), nil
 }
 
+// performControl performs a control of a case, or without the name of one the case itself.
+func (s *selection) performControl(sc *scenario.Scenario, c *scenario.Case, control string) (harness.Result, error) {
+	if control == "" {
+		return s.perform(sc, c, s.model)
+	}
+	index := slices.IndexFunc(sc.Cases, func(x scenario.Case) bool { return x.Slug == c.Slug })
+	set, err := harness.Model(sc, s.model)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	o, err := s.options()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	return harness.RunControl(sc, index, control, set, o)
+}
+
 // repeat is the command that repeats a run.
 func (s *selection) repeat(nameOrPath, model string) string {
 	args := []string{"nbtlab run", quote(nameOrPath), "--model", quote(model)}
@@ -86,7 +104,7 @@ func quote(s string) string {
 
 func (a *app) runCommand() *cobra.Command {
 	var sel selection
-	var pcapPath, tracePath string
+	var pcapPath, tracePath, control string
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a scenario on one model and judge it as a correct stack",
@@ -103,7 +121,7 @@ what there was instead, who holds which reference, and the command that repeats 
 			if err != nil {
 				return err
 			}
-			r, err := sel.perform(sc, c, sel.model)
+			r, err := sel.performControl(sc, c, control)
 			if err != nil {
 				return err
 			}
@@ -118,12 +136,17 @@ what there was instead, who holds which reference, and the command that repeats 
 				}
 			}
 			a.status = runStatus(r.Report.Verdict())
-			return a.printRun(r, sel.repeat(args[0], sel.model))
+			repeat := sel.repeat(args[0], sel.model)
+			if control != "" {
+				repeat += " --control " + quote(control)
+			}
+			return a.printRun(r, repeat)
 		},
 	}
 	sel.flags(cmd)
 	sel.modelFlag(cmd)
 	cmd.Flags().StringVar(&pcapPath, "pcap", "", "write the traffic to this file")
+	cmd.Flags().StringVar(&control, "control", "", "run a control of the scenario instead: without-trigger, or restart")
 	cmd.Flags().StringVar(&tracePath, "trace", "", "write the record of the run to this file, as JSON Lines")
 	return cmd
 }

@@ -213,10 +213,23 @@ func lookAt(v harness.Verification, given []string, cond conditions) string {
 		which = v.Scenario.Path
 	}
 	args := []string{"nbtlab compare fixed", quote(modelOf(v)), quote(which)}
+	if control, failed := failedControl(v); failed {
+		args = []string{"nbtlab run", quote(which), "--model", quote(modelOf(v)), "--control", control}
+	}
 	if v.Case.Slug != "" {
 		args = append(args, "--case", quote(v.Case.Slug))
 	}
 	return strings.Join(append(args, cond.words()...), " ")
+}
+
+// failedControl returns the control that a verdict is about, when it is about one.
+func failedControl(v harness.Verification) (string, bool) {
+	for _, c := range v.Controls {
+		if c.Verdict != check.Pass && strings.HasPrefix(v.Why, "control "+c.Name) {
+			return c.Name, true
+		}
+	}
+	return "", false
 }
 
 func modelOf(v harness.Verification) string {
