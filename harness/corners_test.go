@@ -172,3 +172,39 @@ var _ = Describe("A stack that breaks the rules of the seam", func() {
 		Entry("when its timers are numbered wildly", stack.Arm{ID: 1 << 30}),
 	)
 })
+
+var _ = Describe("A correct stack", func() {
+	DescribeTable("in the corners of the reference",
+		func(lines ...string) { expectPass(played(harness.Options{}, lines...)) },
+		Entry("tells ADAPTER STATUS of its own name without asking the network",
+			"peer add-name FRIEND", "pc add-name CHAT", "pc adapter-status CHAT", "  -> ok, no query CHAT from pc"),
+		Entry("says that nobody listens before it says that there is no room (0x80 before 0x83)",
+			"node full 10.0.0.40/24 sessions 1", "full add-name CHAT", "full listen CHAT", "peer add-name FRIEND", "pc add-name MATE",
+			"peer call CHAT from FRIEND", "pc call CHAT from MATE", "  -> NRC_REMTFUL, session-refusal from full code 0x80",
+			"full listen CHAT", "pc call CHAT from MATE", "  -> NRC_REMTFUL, session-refusal from full code 0x83"),
+		Entry("ends a CALL whose own name goes into conflict", "pc add-name CHAT &", "at 800ms",
+			"pc call GHOST from CHAT as out &", "peer inject conflict-demand CHAT to pc id 0x4d49", "  -> out NRC_NAMCONF"),
+		Entry("keeps its limits in a RESET that states none", "node small 10.0.0.40/24 names 1", "peer add-name FRIEND",
+			"pc add-name MATE", "small add-name A", "small reset", "small add-name B", "small add-name C", "  -> NRC_NAMTFUL"),
+		Entry("may be stopped twice", "peer add-name FRIEND", "pc add-name CHAT", "pc stop", "pc stop"),
+	)
+
+	It("leaves a run undecided whose clock is past the time that a step waits for", func() {
+		r := played(harness.Options{}, "peer add-name FRIEND", "pc add-name CHAT", "at 500ms", "pc delete-name CHAT")
+		Expect(r.Report.Verdict()).To(Equal(check.CannotJudge))
+		Expect(r.Report.CannotJudge).To(ContainSubstring("line 5: at 500ms: the run is at 3.5s already"))
+	})
+})
+
+var _ = Describe("A stop without releases", Label("Q140419"), func() {
+	It("does not release a name either that only a session has kept", func() {
+		src := "bug Q140419 in pc\ncontrol none because \"the stop is the trigger\"\nnode pc 10.0.0.10/24\nnode peer 10.0.0.20/24\n" +
+			"pc add-name CHAT\npc listen CHAT\npeer add-name FRIEND\npeer call CHAT from FRIEND\npc delete-name CHAT\n" +
+			"  -> NRC_ACTSES\npc stop\n  -> release CHAT from pc x3 | Q140419! no release CHAT from pc\n"
+		s, err := harness.Load("kept.scenario", []byte(src))
+		Expect(err).NotTo(HaveOccurred())
+		v, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(v.Verdict).To(Equal(check.Reproduced), v.Why)
+	})
+})

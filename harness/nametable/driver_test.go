@@ -41,7 +41,7 @@ func newBench(model string) *bench {
 	if err != nil {
 		panic(err)
 	}
-	return &bench{Table: nametable.New(permanent, 16, faults)}
+	return &bench{Table: nametable.New(16, faults)}
 }
 
 // notes are what the table has noted since they were last asked for.

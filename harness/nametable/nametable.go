@@ -21,7 +21,6 @@ import (
 type Table struct {
 	faults       fault.Set
 	limit        int
-	permanent    netbios.Name
 	entries      []entry
 	placeholders []entry // fault Q124565: references to names that are not registered, oldest first
 	lastNum      uint8
@@ -60,19 +59,19 @@ type Entry struct {
 }
 
 // New makes an empty table for limit names besides the permanent one.
-func New(permanent netbios.Name, limit int, faults fault.Set) Table {
-	return Table{faults: faults, limit: limit, permanent: permanent, lastNum: firstNum - 1}
+func New(limit int, faults fault.Set) Table {
+	return Table{faults: faults, limit: limit, lastNum: firstNum - 1}
 }
 
 // SetLimit changes how many names fit; names already there stay (RESET).
 func (t *Table) SetLimit(limit int) { t.limit = limit }
 
 // Claim enters a name that is about to be claimed on the network, and gives it a number. Codes: NOWILD for a name no
-// application may add (RFC 1001 section 5.2), DUPNAME for one in the table in whatever state, NAMTFUL without a free slot.
+// application may add (RFC 1001 section 5.2: a leading asterisk; the IBM manual: a leading zero byte), DUPNAME for one in the table in whatever state, NAMTFUL without a free slot.
 func (t *Table) Claim(name netbios.Name, group bool, out *stack.Outputs) (num uint8, code netbios.Code) {
 	switch {
 	case name.IsWild() || name[0] == 0:
-		return 0, t.refuseReserved(name)
+		return 0, netbios.NOWILD // the permanent name among them
 	case t.find(name) != nil:
 		return 0, netbios.DUPNAME
 	case len(t.entries) >= t.limit:
@@ -89,15 +88,6 @@ func (t *Table) Claim(name netbios.Name, group bool, out *stack.Outputs) (num ui
 	t.entries = append(t.entries, e)
 	noteChange(&e, from, out)
 	return e.num, netbios.GOODRET
-}
-
-// refuseReserved tells why a name that begins with an asterisk or a zero byte may not be added: the permanent name is
-// always in the table already, and of the rest NCB says 0x15.
-func (t *Table) refuseReserved(name netbios.Name) netbios.Code {
-	if name == t.permanent {
-		return netbios.DUPNAME
-	}
-	return netbios.NOWILD
 }
 
 // Granted ends a claim that nobody objected to: the name is registered, and its registration holds a reference.
@@ -303,9 +293,6 @@ func (t *Table) ByNum(num uint8) (Entry, bool) {
 	}
 	return Entry{}, false
 }
-
-// Permanent returns the name that the node always has.
-func (t *Table) Permanent() netbios.Name { return t.permanent }
 
 // Listed returns the entries that ADAPTER STATUS and node status list, in the order in which they were added. A name
 // still being claimed is not ours to list.

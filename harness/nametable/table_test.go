@@ -48,12 +48,12 @@ var _ = Describe("Claiming a name", func() {
 		},
 		Entry("asterisk first", name("*X<20>"), netbios.NOWILD),
 		Entry("zero byte first", netbios.Name{5: 1}, netbios.NOWILD),
-		Entry("the permanent name", permanent, netbios.DUPNAME),
+		Entry("the permanent name", permanent, netbios.NOWILD),
 		Entry("one that is there", chat, netbios.DUPNAME),
 	)
 
 	It("is refused when the table is full, also after the limit was lowered", func() {
-		small := nametable.New(permanent, 2, fault.Set{})
+		small := nametable.New(2, fault.Set{})
 		t.Table = small
 		t.claim(chat)
 		t.claim(mail)
@@ -101,22 +101,6 @@ var _ = Describe("Claiming a name", func() {
 })
 
 var _ = Describe("Finding a name", func() {
-	It("goes by all sixteen bytes, or by number", func() {
-		t := newBench("fixed")
-		t.registered(chat, mail)
-		e, found := t.ByNum(3)
-		Expect(found).To(BeTrue())
-		Expect(e).To(Equal(nametable.Entry{Name: mail, Num: 3, State: stack.Registered}))
-		for _, num := range []uint8{0, 1, 4, 255} {
-			e, found = t.ByNum(num)
-			Expect(found).To(BeFalse())
-			Expect(e).To(Equal(nametable.Entry{}))
-		}
-		e, found = t.Find(name("CHAT<00>"))
-		Expect(found).To(BeFalse())
-		Expect(e).To(Equal(nametable.Entry{}))
-		Expect(t.Permanent()).To(Equal(permanent))
-	})
 
 	It("lists names in the order in which they were added, but those being claimed", func() {
 		t := newBench("fixed")

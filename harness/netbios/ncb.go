@@ -62,7 +62,7 @@ type NCB struct {
 	Length   uint16 // size of the buffer offered to receives and status commands, in bytes
 	Data     []byte // what to send
 	Target   uint32 // CANCEL: the identifier of the call to cancel
-	Limits   Limits // RESET: the new limits, zero values for the defaults
+	Limits   Limits // RESET: the new limits, zero values for those that the node was made with
 }
 
 // AnyName is the name number that means "any name" in receives.
@@ -92,6 +92,17 @@ func (l Limits) WithDefaults() Limits {
 		l.Sessions = DefaultSessions
 	}
 	return Limits{Names: min(l.Names, MaxNames), Sessions: min(l.Sessions, MaxSessions)}
+}
+
+// Or returns the limits with those of other in place of its own where other states any.
+func (l Limits) Or(other Limits) Limits {
+	if other.Names > 0 {
+		l.Names = other.Names
+	}
+	if other.Sessions > 0 {
+		l.Sessions = other.Sessions
+	}
+	return l.WithDefaults()
 }
 
 // Name flags of an ADAPTER STATUS row (nb30.h NAME_BUFFER): bit 0x80 for a group, the state in the low bits.

@@ -132,9 +132,9 @@ var _ = Describe("ADD NAME", func() {
 		Entry("nothing but zero bytes", netbios.Name{}),
 	)
 
-	It("of the permanent name is 0x0D: it is always there", func() {
+	It("of the permanent name is 0x15: it begins with a zero byte, and is no application's to add", func() {
 		permanent := netbios.PermanentName([6]byte{2, 0, 0, 0, 0, 0x0a})
-		Expect(pc.call(netbios.NCB{Command: netbios.AddName, Name: permanent}).all()).To(Equal([]string{"ADD NAME: NRC_DUPNAME"}))
+		Expect(pc.call(netbios.NCB{Command: netbios.AddName, Name: permanent}).all()).To(Equal([]string{"ADD NAME: NRC_NOWILD"}))
 	})
 
 	It("takes all sixteen bytes: another suffix or case is another name", func() {

@@ -111,6 +111,7 @@ func (n *Node) conflictDemand(name netbios.Name, id uint16) {
 	}
 	if n.table.Conflict(name, n.out) {
 		n.endWaiting(name, netbios.NAMCONF)
+		n.endCalls(name, netbios.NAMCONF)
 	}
 }
 

@@ -241,12 +241,12 @@ func (n *Node) reset(id stack.CallID, ncb netbios.NCB) {
 	for _, s := range slices.Clone(n.sessions) {
 		n.abort(s)
 	}
-	n.sessions = slices.DeleteFunc(n.sessions, func(s *session) bool { return s.phase == ended })
+	n.sessions = nil
 	for _, e := range n.table.Listed() {
 		n.deleteName(e.Name)
 	}
 	if ncb.LSN == 0 {
-		n.limits = ncb.Limits.WithDefaults()
+		n.limits = n.cfg.Limits.Or(ncb.Limits)
 		n.table.SetLimit(n.limits.Names)
 	}
 	n.completeCode(id, netbios.GOODRET)

@@ -72,7 +72,7 @@ func New(cfg Config) *Node {
 		limits:    limits,
 		addr:      cfg.Prefix.Addr(),
 		broadcast: stack.BroadcastOf(cfg.Prefix),
-		table:     nametable.New(netbios.PermanentName(cfg.UnitID), limits.Names, cfg.Faults),
+		table:     nametable.New(limits.Names, cfg.Faults),
 		lastTrn:   cfg.FirstID,
 		lastDgm:   cfg.FirstID,
 	}
@@ -129,17 +129,8 @@ func (n *Node) stop() {
 	for _, s := range slices.Clone(n.sessions) {
 		n.hangUp(s)
 	}
-	n.sessions = nil
-	n.requests = slices.DeleteFunc(n.requests, func(r *request) bool {
-		if r.kind != releaseRequest {
-			n.disarm(r.timer)
-		}
-		return r.kind != releaseRequest
-	})
 	for _, e := range n.table.Clear(n.out) {
-		if n.releasesAtStop() {
-			n.release(e)
-		}
+		n.release(e)
 	}
 	n.stopIfQuiet()
 }

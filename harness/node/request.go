@@ -153,6 +153,9 @@ func (n *Node) claimRefused(r *request) {
 // release tells the network that a name is free (RFC 1002 section 5.1.1.4): a broadcast demand, repeated, that nobody
 // answers.
 func (n *Node) release(e nametable.Entry) {
+	if n.stopping && !n.releasesAtStop() {
+		return
+	}
 	r := n.broadcastRequest(releaseRequest, e.Name)
 	n.start(r, nbt.ReleaseDemand(r.id, e.Name, bNode(e.Group), n.addr))
 }

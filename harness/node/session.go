@@ -163,20 +163,28 @@ func (n *Node) dial(s *session, at netip.AddrPort) {
 
 // failSetup ends a CALL without a session.
 func (n *Node) failSetup(s *session, code netbios.Code) {
-	if s.phase == resolving {
-		for _, r := range n.requests {
-			if r.asker == s {
-				n.finish(r)
-				break
-			}
-		}
-	} else if s.conn != 0 {
+	if s.conn != 0 {
 		n.out.Add(stack.Close{Conn: s.conn, Abort: true})
 	}
 	n.disarm(s.timer)
 	n.forgetSession(s)
 	n.completeCode(s.call, code)
 	n.dropRef(s.local, s.ref)
+}
+
+// endCalls ends the CALLs under way from a local name.
+func (n *Node) endCalls(name netbios.Name, code netbios.Code) {
+	for _, s := range slices.Clone(n.sessions) {
+		if !s.settingUp() || s.local != name {
+			continue
+		}
+		for _, r := range slices.Clone(n.requests) {
+			if r.asker == s {
+				n.finish(r)
+			}
+		}
+		n.failSetup(s, code)
+	}
 }
 
 // ring is the session's timer: set-up takes too long, or it is time for a keep-alive.
@@ -362,15 +370,11 @@ func (n *Node) answerRequest(s *session, m nbt.SessionMessage) {
 		n.refuseSession(s, nbt.SsnNotPresent)
 		return
 	}
-	if n.sessionsInUse() >= n.limits.Sessions {
-		n.refuseSession(s, nbt.SsnNoResources)
+	if code, refused := n.whyRefuse(m.Called, m.Calling); refused {
+		n.refuseSession(s, code)
 		return
 	}
-	w, found := n.takeListen(m.Called, m.Calling)
-	if !found {
-		n.refuseSession(s, n.whyNoListen(m.Called))
-		return
-	}
+	w, _ := n.takeListen(m.Called, m.Calling)
 	s.lsn, s.local, s.remote, s.rto = n.nextLSN(), m.Called, m.Calling, w.ncb.RTO
 	s.ref = n.table.Hold(s.local, stack.BySession, s.remote, s.at.Addr(), n.out)
 	n.establish(s)
@@ -391,13 +395,22 @@ func (n *Node) takeListen(called, calling netbios.Name) (waiting, bool) {
 	return w, found
 }
 
-func (n *Node) whyNoListen(called netbios.Name) uint8 {
+// whyRefuse tells why a session to a name of ours cannot be: nobody listens on it, or for this caller, or there is no room.
+func (n *Node) whyRefuse(called, calling netbios.Name) (code uint8, refused bool) {
+	listening := false
 	for _, w := range n.waiting {
-		if w.ncb.Command&^netbios.NoWait == netbios.Listen && w.name == called {
-			return nbt.SsnNotListeningFor
+		if w.ncb.Command&^netbios.NoWait != netbios.Listen || w.name != called {
+			continue
+		}
+		listening = true
+		if w.ncb.CallName == calling || w.ncb.CallName.IsWild() {
+			return nbt.SsnNoResources, n.sessionsInUse() >= n.limits.Sessions
 		}
 	}
-	return nbt.SsnNotListening
+	if listening {
+		return nbt.SsnNotListeningFor, true
+	}
+	return nbt.SsnNotListening, true
 }
 
 // refuseSession answers no and closes (RFC 1002 section 4.3.4).

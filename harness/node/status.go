@@ -26,7 +26,7 @@ func (n *Node) adapterStatus(id stack.CallID, ncb netbios.NCB) {
 	switch {
 	case ncb.Length < netbios.StatusHeaderLen:
 		n.completeCode(id, netbios.BUFLEN)
-	case ncb.CallName.IsWild():
+	case ncb.CallName.IsWild() || n.usableName(ncb.CallName) == netbios.GOODRET:
 		n.completeBuffer(id, n.localStatus(), ncb.Length)
 	default:
 		n.resolve(ncb.CallName, &remoteStatus{id, ncb})

@@ -5,6 +5,7 @@
 package runner
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -99,6 +100,7 @@ const (
 type call struct {
 	step int
 	lsn  uint8
+	done bool
 }
 
 // number is what an application knows a name by, from the completion of ADD NAME.
@@ -116,25 +118,44 @@ func New(nodes []scenario.Node, settle []time.Duration, c *scenario.Case) *Machi
 // Ready reports whether a wait may end before its time because what was awaited has come.
 func (m *Machine) Ready() bool { return m.phase == awaiting && m.awaited == 0 && !m.stopping }
 
-// Observe tells the machine of a node's output. Only completions and stops matter to it.
-func (m *Machine) Observe(node int, out stack.Output) {
+// Observe tells the machine of a node's output. Only completions and stops matter to it. It returns what is wrong with an
+// output that no stack may give: the completion of a call that was not made to it, or twice.
+func (m *Machine) Observe(node int, out stack.Output) (wrong string) {
 	switch out := out.(type) {
 	case stack.Complete:
-		m.completed(node, out)
+		return m.completed(node, out)
 	case stack.Stopped:
 		m.stopping = false
 	default: // the driver's business
 	}
+	return ""
 }
 
-func (m *Machine) completed(node int, c stack.Complete) {
+// Gone tells the machine that a node will never answer again: what is awaited of it is not waited for.
+func (m *Machine) Gone(node int) {
+	if m.step < len(m.steps) && m.steps[m.step].Node == node {
+		m.awaited, m.stopping = 0, false
+	}
+}
+
+func (m *Machine) completed(node int, c stack.Complete) (wrong string) {
+	if c.ID&trace.Probe != 0 {
+		if c.ID&^trace.Probe == 0 || c.ID&^trace.Probe > m.probe {
+			return "it completed a call that nobody made"
+		}
+		return ""
+	}
+	if c.ID == 0 || int(c.ID) > len(m.calls) || m.steps[m.calls[c.ID-1].step].Node != node {
+		return "it completed a call that nobody made to it"
+	}
+	of := &m.calls[c.ID-1]
+	if of.done {
+		return "it completed a call twice"
+	}
+	of.done = true
 	if c.ID == m.awaited {
 		m.awaited = 0
 	}
-	if c.ID&trace.Probe != 0 {
-		return
-	}
-	of := &m.calls[c.ID-1]
 	of.lsn = c.LSN
 	switch step := &m.steps[of.step]; step.Verb {
 	case scenario.AddName, scenario.AddGroup:
@@ -145,6 +166,7 @@ func (m *Machine) completed(node int, c stack.Complete) {
 	case scenario.DeleteName:
 		m.forgetNumber(node, step.Name)
 	}
+	return ""
 }
 
 func (m *Machine) forgetNumber(node int, name netbios.Name) {
@@ -291,6 +313,9 @@ func (m *Machine) act(now time.Duration) Action {
 		m.phase, m.until = settling, now+step.Wait
 		return nil
 	case scenario.At:
+		if now > step.Wait {
+			return Done{Exhausted: fmt.Sprintf("line %d: %s: the run is at %s already", step.Pos.Line, step.Text, now)}
+		}
 		m.phase, m.until = settling, step.Wait
 		return nil
 	}

@@ -85,7 +85,7 @@ type LAN struct {
 	out      stack.Outputs
 	cause    uint32 // the event being handled
 	step     int32
-	observe  func(node int, out stack.Output)
+	script   *runner.Machine // being played, nil for none
 }
 
 type host struct {
@@ -93,7 +93,8 @@ type host struct {
 	addr    netip.Addr
 	boot    func(firstID uint16) stack.Stack
 	stack   stack.Stack
-	off     bool     // stopped or crashed: nothing answers
+	off     bool // stopped or crashed: nothing answers
+	crashed bool
 	armed   []uint64 // by timer identifier less one: the sequence number of the item that will ring it
 	started uint64   // the sequence number at its last start: what was queued before is not for it
 	port    uint16   // of its next outgoing connection
@@ -123,7 +124,7 @@ const firstPort = 1025
 func (l *LAN) start(node int) {
 	h := &l.hosts[node]
 	id := l.dice.id()
-	h.stack, h.off, h.armed, h.inbound, h.started = h.boot(id), false, h.armed[:0], stack.Inbound, l.seq
+	h.stack, h.off, h.crashed, h.armed, h.inbound, h.started = h.boot(id), false, false, h.armed[:0], stack.Inbound, l.seq
 	l.record(node, trace.Started{FirstID: id}, 0)
 }
 
@@ -148,35 +149,54 @@ func (l *LAN) Input(node int, in stack.Input) { l.input(node, in, 0) }
 
 func (l *LAN) input(node int, in stack.Input, cause uint32) {
 	h := &l.hosts[node]
-	if _, call := in.(stack.Call); h.off && !call {
+	_, call := in.(stack.Call)
+	if h.off && (h.crashed || !call) {
+		l.gone(node)
 		return
 	}
 	l.events++
 	l.cause = l.record(node, in, cause)
 	l.stepStack(node, h, in)
 	for _, out := range l.out.All() {
-		l.output(node, out)
+		if wrong := l.output(node, out); wrong != "" {
+			l.crash(node, wrong)
+			break
+		}
 	}
 	l.out.Reset()
+}
+
+// gone tells the script that nothing will come of a node that is switched off.
+func (l *LAN) gone(node int) {
+	if l.script != nil {
+		l.script.Gone(node)
+	}
+}
+
+// crash switches a host off whose stack has broken down, or broken the rules of the seam.
+func (l *LAN) crash(node int, text string) {
+	l.hosts[node].off, l.hosts[node].crashed = true, true
+	l.record(node, trace.Crashed{Text: text}, l.cause)
+	l.gone(node)
 }
 
 // stepStack steps a stack. One that panics has crashed: it is switched off, and the run goes on without it.
 func (l *LAN) stepStack(node int, h *host, in stack.Input) {
 	defer func() {
 		if r := recover(); r != nil {
-			h.off = true
 			l.out.Reset()
-			l.record(node, trace.Crashed{Text: fmt.Sprintf("%v\n%s", r, debug.Stack())}, l.cause)
+			l.crash(node, fmt.Sprintf("%v\n%s", r, debug.Stack()))
 		}
 	}()
 	h.stack.Step(l.now, in, &l.out)
 }
 
-func (l *LAN) output(node int, out stack.Output) {
+// output carries out one thing that a stack wants done. It returns what is wrong with one that no stack may want.
+func (l *LAN) output(node int, out stack.Output) (wrong string) {
 	seq := l.record(node, out, l.cause)
 	switch out := out.(type) {
 	case stack.Arm:
-		l.arm(node, out, seq)
+		return l.arm(node, out, seq)
 	case stack.Disarm:
 		l.disarm(node, out.ID)
 	case stack.SendDatagram:
@@ -188,26 +208,28 @@ func (l *LAN) output(node int, out stack.Output) {
 	case stack.Close:
 		l.close(node, out, seq)
 	case stack.Complete:
-		l.tell(node, out)
+		return l.tell(node, out)
 	case stack.Stopped:
 		l.hosts[node].off = true
-		l.tell(node, out)
+		return l.tell(node, out)
 	case stack.NameChanged, stack.RefTaken, stack.RefDropped, stack.Remark:
 	}
+	return ""
 }
 
-func (l *LAN) tell(node int, out stack.Output) {
-	if l.observe != nil {
-		l.observe(node, out)
+func (l *LAN) tell(node int, out stack.Output) (wrong string) {
+	if l.script == nil {
+		return ""
 	}
+	return l.script.Observe(node, out)
 }
 
 // maxTimers bounds the timers of one stack, and so what a stack that numbers them wildly can make the LAN allocate.
 const maxTimers = 1 << 16
 
-func (l *LAN) arm(node int, a stack.Arm, seq uint32) {
+func (l *LAN) arm(node int, a stack.Arm, seq uint32) (wrong string) {
 	if a.ID == 0 || a.ID > maxTimers {
-		panic(fmt.Sprintf("sim: %s armed timer %d: identifiers are 1 to %d", l.hosts[node].name, a.ID, maxTimers))
+		return fmt.Sprintf("it armed timer %d: identifiers are 1 to %d", a.ID, maxTimers)
 	}
 	h := &l.hosts[node]
 	for int(a.ID) > len(h.armed) {
@@ -215,6 +237,7 @@ func (l *LAN) arm(node int, a stack.Arm, seq uint32) {
 	}
 	l.schedule(item{at: max(a.At, l.now), cause: seq, node: int32(node), timer: uint32(a.ID)})
 	h.armed[a.ID-1] = l.seq
+	return ""
 }
 
 func (l *LAN) disarm(node int, id stack.TimerID) {
@@ -273,7 +296,7 @@ func (l *LAN) runUntil(until time.Duration, enough func() bool) bool {
 // Play performs a case of a scenario whose nodes are the LAN's hosts, in order. The record ends with [trace.Ended], and
 // with [trace.Exhausted] before it when a limit ended the run.
 func (l *LAN) Play(nodes []scenario.Node, m *runner.Machine) {
-	l.nodes, l.observe = nodes, m.Observe
+	l.nodes, l.script = nodes, m
 	ready := m.Ready
 	for {
 		switch a := m.Next(l.now).(type) {
