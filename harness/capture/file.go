@@ -14,25 +14,48 @@ import (
 
 // ReadFile is [Read] of a file. It refuses directories, FIFOs and devices, which may never end, before it opens them.
 func ReadFile(path string) (Capture, error) {
-	info, err := os.Stat(path)
+	f, size, err := openRegular(path)
 	if err != nil {
-		return Capture{}, fmt.Errorf("capture: %w", err)
-	}
-	if err := regular(path, info); err != nil {
 		return Capture{}, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return Capture{}, fmt.Errorf("capture: %w", err)
 	}
 	defer f.Close() // nothing was written: closing cannot lose anything
 
 	// One byte more than the file has, so that its end is seen without growing the buffer.
-	c, err := read(f, int(min(info.Size(), 64<<10))+1)
+	c, err := read(f, int(min(size, 64<<10))+1)
 	if err != nil {
 		return c, fmt.Errorf("%w: %s", err, path)
 	}
 	return c, nil
+}
+
+// StreamFile is [Stream] of a file, refusing what ReadFile refuses.
+func StreamFile(path string, opts Options, each func(*Frame) error) (Summary, error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer f.Close() // nothing was written: closing cannot lose anything
+
+	rd := reader{opts: opts, each: each}
+	s, err := rd.read(f, streamBuffer)
+	if err != nil && rd.err == nil {
+		return s, fmt.Errorf("%w: %s", err, path)
+	}
+	return s, err
+}
+
+func openRegular(path string) (f *os.File, size int64, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("capture: %w", err)
+	}
+	if err := regular(path, info); err != nil {
+		return nil, 0, err
+	}
+	if f, err = os.Open(path); err != nil {
+		return nil, 0, fmt.Errorf("capture: %w", err)
+	}
+	return f, info.Size(), nil
 }
 
 // WriteFile is [Write] to a file, all or nothing: into a temporary file in the same folder, which then takes the name. On
