@@ -117,9 +117,13 @@ func (r *reader) segment(p *packet) {
 	}
 	r.event(c, from, p)
 	cs := &r.connections
-	if c.list == &cs.open && c.sides[0].ended && c.sides[1].ended {
-		cs.open.remove(c)
-		cs.over.push(c)
+	where := &cs.open
+	if c.sides[0].ended && c.sides[1].ended {
+		where = &cs.over
+	}
+	if c.list != where {
+		c.list.remove(c)
+		where.push(c)
 	}
 	for cs.waiting > maxWaiting {
 		r.dropped.add(dropWaiting, r.now.number, 1)

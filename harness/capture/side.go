@@ -80,6 +80,10 @@ func (s *side) receive(p *packet) {
 	if !s.started {
 		s.started, s.first, s.next = true, seg.seq, seg.seq
 	}
+	if s.goesOn(&seg) {
+		s.ended, s.hasFin = false, false
+		s.remark("goes on where its sender's FIN was")
+	}
 	if s.ended {
 		if seg.len() > 0 && s.ahead(seg.seq)+seg.len() > 0 {
 			s.reader.skip(skipAfterEnd)
@@ -104,6 +108,12 @@ func (s *side) receive(p *packet) {
 	if s.hasFin && s.ahead(s.fin.seq) <= 0 {
 		s.end("FIN")
 	}
+}
+
+// goesOn reports whether a segment has data in the place of the FIN that seemed to end the side. So it is with ports that
+// are used again together with their sequence numbers, as in captures of a socket wrapper.
+func (s *side) goesOn(seg *segment) bool {
+	return s.ended && s.hasFin && !s.reset && s.ahead(seg.seq) <= 0 && s.ahead(seg.seq)+len(seg.data) > 0
 }
 
 // ahead is how many bytes are missing before a sequence number; negative if it lies behind.
