@@ -207,6 +207,7 @@ func (f *fragments) free() {
 
 // end gives up waiting.
 func (f *fragments) end() {
+	f.free()
 	for i := range f.table {
 		if f.table[i].used {
 			f.giveUp(&f.table[i], "")
