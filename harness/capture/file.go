@@ -14,11 +14,15 @@ import (
 
 // ReadFile is [Read] of a file. It refuses directories, FIFOs and devices, which may never end, before it opens them.
 func ReadFile(path string) (Capture, error) {
-	f, size, err := openRegular(path)
+	size, err := regularSize(path)
 	if err != nil {
 		return Capture{}, err
 	}
-	defer f.Close() // nothing was written: closing cannot lose anything
+	f, err := os.Open(path)
+	if err != nil {
+		return Capture{}, fmt.Errorf("capture: %w", err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written: closing cannot lose anything
 
 	// One byte more than the file has, so that its end is seen without growing the buffer.
 	c, err := read(f, int(min(size, 64<<10))+1)
@@ -30,11 +34,14 @@ func ReadFile(path string) (Capture, error) {
 
 // StreamFile is [Stream] of a file, refusing what ReadFile refuses.
 func StreamFile(path string, opts Options, each func(*Frame) error) (Summary, error) {
-	f, _, err := openRegular(path)
-	if err != nil {
+	if _, err := regularSize(path); err != nil {
 		return Summary{}, err
 	}
-	defer f.Close() // nothing was written: closing cannot lose anything
+	f, err := os.Open(path)
+	if err != nil {
+		return Summary{}, fmt.Errorf("capture: %w", err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written: closing cannot lose anything
 
 	rd := reader{opts: opts, each: each}
 	s, err := rd.read(f, streamBuffer)
@@ -44,18 +51,13 @@ func StreamFile(path string, opts Options, each func(*Frame) error) (Summary, er
 	return s, err
 }
 
-func openRegular(path string) (f *os.File, size int64, err error) {
+// regularSize returns the size of a file, or why it is not to be opened.
+func regularSize(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, 0, fmt.Errorf("capture: %w", err)
+		return 0, fmt.Errorf("capture: %w", err)
 	}
-	if err := regular(path, info); err != nil {
-		return nil, 0, err
-	}
-	if f, err = os.Open(path); err != nil {
-		return nil, 0, fmt.Errorf("capture: %w", err)
-	}
-	return f, info.Size(), nil
+	return info.Size(), regular(path, info)
 }
 
 // WriteFile is [Write] to a file, all or nothing: into a temporary file in the same folder, which then takes the name. On

@@ -274,14 +274,13 @@ var _ = Describe("Streaming a capture", func() {
 		})
 
 		It("keeps 16 MiB of all connections together, and counts those that it forgets for it", func() {
-			t := newTape()
+			t, begun := newTape(), message(0x1ffff)[:1460]
+			behind := func(l line) []byte { return segment(l, "A", 100, bytes.Repeat([]byte{0xff}, 8000)) } // behind a gap
 			for i := range 3000 {
 				l := ports(i)
 				t.packet(segment(l, "S", 0, nil))
-				for n := range 5 { // behind a gap
-					t.packet(segment(l, "A", uint32(100+n*1460), make([]byte, 1460)))
-				}
-				t.packet(segment(l.back(), "A", 0, message(0x1ffff)[:1460])) // the beginning of a long message
+				t.packet(behind(l))
+				t.packet(segment(l.back(), "A", 0, begun)) // the beginning of a long message
 				t.packet(nameQuery())
 			}
 			peak, s := held(bytes.NewReader(t.buf), capture.Options{})
@@ -307,8 +306,9 @@ var _ = Describe("Streaming a capture", func() {
 		It("keeps little of odd packets", func() {
 			l := line{1, at(peer, 1025), at(pc, 139)}
 			t := newTape().packet(segment(l, "S", 0, nil))
+			long := message(0x1ffff)
 			for n := range 20000 {
-				b := segment(l, "A", uint32(1+n), message(0x1ffff)[:20001][n:][:1])
+				b := segment(l, "A", uint32(1+n), long[n:][:1])
 				t.record(b, len(b)+n) // each cut in another way
 			}
 			peak, s := held(bytes.NewReader(t.buf), capture.Options{})
