@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	. "github.com/onsi/gomega"
+
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
@@ -75,5 +77,19 @@ func BenchmarkReadFile(b *testing.B) {
 		if _, err := capture.ReadFile(path); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	RegisterFailHandler(func(message string, _ ...int) { b.Fatal(message) })
+	file := manySessions(10000)
+	b.SetBytes(int64(len(file)))
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := capture.Stream(bytes.NewReader(file), capture.Options{}, func(*capture.Frame) error { return nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(s.Packets), "packets")
 	}
 }

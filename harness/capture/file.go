@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/trace"
@@ -17,16 +18,38 @@ func ReadFile(path string) (Capture, error) {
 	if err != nil {
 		return Capture{}, err
 	}
-	size := int64(0)
-	info, err := f.Stat()
-	if err == nil {
-		size = info.Size()
-	}
-	c, err := read(f, int(min(size, 64<<10))+1) // one more, so that the end is seen without growing
+	// One byte more than the file has, so that its end is seen without growing the buffer.
+	c, err := read(f, int(min(sizeOf(f), 64<<10))+1)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return c, fmt.Errorf("%w: %s", err, path)
 	}
 	return c, nil
+}
+
+func sizeOf(f *os.File) int64 {
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// StreamFile is [Stream] of a regular file.
+func StreamFile(path string, opts Options, each func(*Frame) error) (Summary, error) {
+	f, err := files.Open(path)
+	if err != nil {
+		return Summary{}, err
+	}
+	rd := reader{opts: opts, each: each}
+	s, err := rd.read(f, streamBuffer)
+	closing := f.Close()
+	switch {
+	case rd.err != nil:
+		return s, rd.err // the caller's own
+	case err != nil || closing != nil:
+		return s, fmt.Errorf("%w: %s", errors.Join(err, closing), path)
+	}
+	return s, nil
 }
 
 // WriteFile is [Write] to a file, all or nothing.

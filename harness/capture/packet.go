@@ -4,8 +4,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"fmt"
-	"net/netip"
 
 	"github.com/nbtlab/nbtlab/harness/stack"
 )
@@ -20,9 +18,14 @@ const (
 
 // The numbers of the protocols that we know.
 const (
-	etherTypeIPv4 = 0x0800
-	protocolTCP   = 6
-	protocolUDP   = 17
+	protocolICMP = 1
+	protocolIPv4 = 4
+	protocolTCP  = 6
+	protocolUDP  = 17
+	protocolIPv6 = 41
+	protocolGRE  = 47
+	protocolESP  = 50
+	protocolAH   = 51
 )
 
 // The flags of TCP (RFC 9293 section 3.1).
@@ -34,27 +37,17 @@ const (
 	flagACK
 )
 
-// Reasons to skip a packet.
+// Reasons to skip a packet from IPv4 on.
 const (
-	skipShort    = "too short for its headers"
-	skipNotIPv4  = "not IPv4"
-	skipFragment = "IPv4 fragment"
 	skipNotNBT   = "not port 137-139"
 	skipProtocol = "neither UDP nor TCP"
 	skipIPv4     = "malformed IPv4 header"
 	skipTCP      = "malformed TCP header"
+	skipQuoted   = "quoted in an ICMP error"
 )
 
-// endpoint is an IPv4 address and a port in one number.
-type endpoint uint64
-
-func (e endpoint) addrPort() netip.AddrPort {
-	var a [4]byte
-	binary.BigEndian.PutUint32(a[:], uint32(e>>16))
-	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(e))
-}
-
-func (e endpoint) port() uint16 { return uint16(e) }
+// kept is not a reason to skip a packet: it is kept until the rest of its datagram arrives.
+const kept = "kept"
 
 // packet is one packet of NBT, taken apart.
 type packet struct {
@@ -65,41 +58,37 @@ type packet struct {
 	seq       uint32
 	payload   []byte // part of the record
 	missing   int    // TCP: bytes of the payload that were not captured
+	tunnel    string // what it came through, if anything
+	quoted    bool   // the tunnel is an ICMP error
 	odd       []string
+
+	captured, length int // of the record
+	noTotal          bool
+	now              mark
+	texts            *texts
+	fragments        *fragments
 }
 
-func (p *packet) note(format string, args ...any) {
-	p.odd = append(p.odd, fmt.Sprintf(format, args...))
+func (p *packet) note(format string, numbers ...int) {
+	p.odd = append(p.odd, p.texts.format(format, numbers...))
 }
 
 // decode takes a record apart, or says why it is to be skipped.
-func (p *packet) decode(rec record) (skip string) {
-	b := rec.data
-	if rec.length > len(b) {
-		p.note("cut by snap length: %d of %d bytes", len(b), rec.length)
+func (p *packet) decode(rec *record) (skip string) {
+	if rec.alien != "" {
+		return rec.alien
 	}
-	if len(b) < ethernetLen {
-		return skipShort
+	p.captured, p.length = len(rec.data), rec.length
+	if rec.clamp {
+		p.note("time out of range")
 	}
-	p.broadcast = b[0]&1 != 0
-	etherType, b := binary.BigEndian.Uint16(b[12:]), b[ethernetLen:]
-	for isVLANTag(etherType) {
-		if len(b) < 4 {
-			return skipShort
-		}
-		etherType, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	if rec.noTime {
+		p.note("no time in the file")
 	}
-	if etherType != etherTypeIPv4 {
-		return skipNotIPv4
-	}
-	return p.decodeIPv4(b)
+	return p.decodeLink(rec.link, rec.data)
 }
 
-// isVLANTag tells a tag of IEEE 802.1Q or 802.1ad, or of their precursor, from what it precedes.
-func isVLANTag(etherType uint16) bool {
-	return etherType == 0x8100 || etherType == 0x88a8 || etherType == 0x9100
-}
-
+// decodeIPv4 takes a packet of IPv4 apart, with any options.
 func (p *packet) decodeIPv4(b []byte) (skip string) {
 	if len(b) < ipv4Len {
 		return skipShort
@@ -111,42 +100,50 @@ func (p *packet) decodeIPv4(b []byte) (skip string) {
 	if len(b) < headerLen {
 		return skipShort
 	}
-	if total == 0 {
+	p.noTotal = total == 0
+	if p.noTotal {
 		// A card that cuts large packets itself is given them without their length, and captures show that.
-		p.note("IPv4 length 0")
 		total = len(b)
 	}
 	if total < headerLen {
 		return skipIPv4
 	}
-	header := b[:headerLen]
-	if fragment := binary.BigEndian.Uint16(b[6:]); fragment&0x3fff != 0 { // more to come, or not the first
-		return skipFragment
+	header, body := b[:headerLen], b[headerLen:min(total, len(b))] // without what pads short Ethernet frames
+	if fragment := binary.BigEndian.Uint16(b[6:]); fragment&(fragmentMore|fragmentOffset) != 0 {
+		return p.decodeFragment(header, body, total-headerLen)
 	}
-	protocol := b[9]
-	if protocol != protocolTCP && protocol != protocolUDP {
-		return skipProtocol
-	}
-	body := b[headerLen:min(total, len(b))] // without what pads short Ethernet frames
-	if len(body) < 4 {
-		return skipShort
-	}
-	p.from = endpoint(binary.BigEndian.Uint32(b[12:]))<<16 | endpoint(binary.BigEndian.Uint16(body))
-	p.to = endpoint(binary.BigEndian.Uint32(b[16:]))<<16 | endpoint(binary.BigEndian.Uint16(body[2:]))
-	p.tcp = protocol == protocolTCP
-	if !isNBT(p.tcp, p.from.port()) && !isNBT(p.tcp, p.to.port()) {
+	return p.decodeDatagram(header, body, total-headerLen)
+}
+
+// decodeDatagram takes apart a datagram of a given length, of which body was captured.
+func (p *packet) decodeDatagram(header, body []byte, length int) (skip string) {
+	switch protocol := header[9]; protocol {
+	case protocolUDP, protocolTCP:
+		if len(body) < 4 {
+			return skipShort
+		}
+		p.from = endpoint(binary.BigEndian.Uint32(header[12:]))<<16 | endpoint(binary.BigEndian.Uint16(body))
+		p.to = endpoint(binary.BigEndian.Uint32(header[16:]))<<16 | endpoint(binary.BigEndian.Uint16(body[2:]))
+		p.tcp = protocol == protocolTCP
+		if isNBT(p.tcp, p.from.port()) || isNBT(p.tcp, p.to.port()) {
+			return p.decodeNBT(header, body, length)
+		}
+		if !p.tcp {
+			return p.decodeUDPTunnel(body)
+		}
 		return skipNotNBT
+	case protocolGRE:
+		return p.decodeGRE(body)
+	case protocolIPv4:
+		return p.through("IP in IP", (*packet).decodeIPv4, body)
+	case protocolIPv6:
+		return skipIPv6InIPv4
+	case protocolICMP:
+		return p.decodeICMP(body)
+	case protocolESP, protocolAH:
+		return skipIPsec
 	}
-	if total > len(b) && p.odd == nil { // the snap length would explain it
-		p.note("IPv4 length %d but %d bytes captured", total, len(b))
-	}
-	if fold(sum(header, 0)) != 0xffff {
-		p.note("bad IPv4 header checksum")
-	}
-	if p.tcp {
-		return p.decodeTCP(b[12:20], body, total-headerLen)
-	}
-	return p.decodeUDP(b[12:20], body)
+	return skipProtocol
 }
 
 func isNBT(tcp bool, port uint16) bool {
@@ -154,6 +151,26 @@ func isNBT(tcp bool, port uint16) bool {
 		return port == stack.SessionPort
 	}
 	return port == stack.NamePort || port == stack.DatagramPort
+}
+
+// decodeNBT takes apart UDP or TCP of one of our ports.
+func (p *packet) decodeNBT(header, body []byte, length int) (skip string) {
+	switch {
+	case p.length > p.captured:
+		p.note("cut by snap length: %d of %d bytes", p.captured, p.length)
+	case length > len(body):
+		p.note("IPv4 length %d but %d bytes captured", len(header)+length, len(header)+len(body))
+	}
+	if p.noTotal {
+		p.note("IPv4 length 0")
+	}
+	if fold(sum(header, 0)) != 0xffff {
+		p.note("bad IPv4 header checksum")
+	}
+	if p.tcp {
+		return p.decodeTCP(header[12:20], body, length)
+	}
+	return p.decodeUDP(header[12:20], body)
 }
 
 func (p *packet) decodeUDP(addresses, b []byte) (skip string) {
@@ -182,6 +199,9 @@ func (p *packet) decodeUDP(addresses, b []byte) (skip string) {
 
 // decodeTCP takes a segment apart, of which b was captured. Its length is what the IPv4 header leaves for it.
 func (p *packet) decodeTCP(addresses, b []byte, length int) (skip string) {
+	if p.quoted {
+		return skipQuoted // a piece of a segment is of no use
+	}
 	if len(b) < tcpLen {
 		return skipShort
 	}

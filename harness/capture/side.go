@@ -13,6 +13,9 @@ import (
 // times what fits in a window without scaling; once it is exceeded, the bytes missing count as lost by whoever captured.
 const maxHeld = 256 << 10
 
+// dropGap counts gaps that were given up.
+const dropGap = "a gap in TCP given up: more than 256 KiB behind it"
+
 // Reasons to leave out what a connection brings. These packets may have made a frame all the same, of FIN.
 const (
 	skipAfterEnd = "TCP data after its sender's FIN or RST"
@@ -22,7 +25,7 @@ const (
 // side is one direction of a connection: the bytes that one end sends, put in order.
 type side struct {
 	reader   *reader
-	conn     int
+	conn     *connection
 	from, to netip.AddrPort
 	started  bool   // its first segment was seen
 	reset    bool   // it sent RST
@@ -33,7 +36,8 @@ type side struct {
 	heldSize int
 	lostFrom uint32 // the last gap that was given up, if any
 	lostTo   uint32
-	fin      *segment // FIN, waiting for the bytes before it
+	hasFin   bool
+	fin      segment // FIN, waiting for the bytes before it
 	framing
 }
 
@@ -50,7 +54,12 @@ type segment struct {
 func (s *segment) len() int { return len(s.data) + s.missing }
 
 // size is what it costs to hold the segment: its bytes, and a bit for each so that many small ones cost something too.
-func (s *segment) size() int { return len(s.data) + 64 }
+func (s *segment) size() int { return len(s.data) + 128 }
+
+// begin makes a side new, with the memory that it had before.
+func (s *side) begin(r *reader, c *connection, from, to netip.AddrPort) {
+	*s = side{reader: r, conn: c, from: from, to: to, held: s.held[:0], framing: framing{odd: s.odd[:0]}}
+}
 
 // mayBegin reports whether a SYN can be the one that this side began with.
 func (s *side) mayBegin(first uint32) bool {
@@ -71,14 +80,18 @@ func (s *side) receive(p *packet) {
 	if !s.started {
 		s.started, s.first, s.next = true, seg.seq, seg.seq
 	}
+	if s.goesOn(&seg) {
+		s.ended, s.hasFin = false, false
+		s.remark("goes on where its sender's FIN was")
+	}
 	if s.ended {
 		if seg.len() > 0 && s.ahead(seg.seq)+seg.len() > 0 {
 			s.reader.skip(skipAfterEnd)
 		}
 		return
 	}
-	if p.flags&flagFIN != 0 && s.fin == nil {
-		s.fin = &segment{seq: seg.seq + uint32(seg.len()), odd: p.odd, mark: s.reader.now}
+	if p.flags&flagFIN != 0 && !s.hasFin {
+		s.hasFin, s.fin = true, segment{seq: seg.seq + uint32(seg.len()), odd: slices.Clone(p.odd), mark: s.reader.now}
 	}
 	switch {
 	case seg.len() == 0:
@@ -88,12 +101,19 @@ func (s *side) receive(p *packet) {
 		s.take(seg)
 	}
 	for s.heldSize > maxHeld {
+		s.reader.dropped.add(dropGap, s.reader.now.number, 1)
 		s.giveUpGap()
 	}
 	s.takeHeld()
-	if s.fin != nil && s.ahead(s.fin.seq) <= 0 {
+	if s.hasFin && s.ahead(s.fin.seq) <= 0 {
 		s.end("FIN")
 	}
+}
+
+// goesOn reports whether a segment has data in the place of the FIN that seemed to end the side. So it is with ports that
+// are used again together with their sequence numbers, as in captures of a socket wrapper.
+func (s *side) goesOn(seg *segment) bool {
+	return s.ended && s.hasFin && !s.reset && s.ahead(seg.seq) <= 0 && s.ahead(seg.seq)+len(seg.data) > 0
 }
 
 // ahead is how many bytes are missing before a sequence number; negative if it lies behind.
@@ -110,9 +130,11 @@ func (s *side) hold(seg segment) {
 			return // sent again
 		}
 	}
-	seg.data = slices.Clone(seg.data)
+	cs := &s.reader.connections
+	seg.data, seg.odd = append(cs.buffers.get(len(seg.data)), seg.data...), slices.Clone(seg.odd)
 	s.held = slices.Insert(s.held, i, seg)
 	s.heldSize += seg.size()
+	cs.waiting += seg.size()
 }
 
 // take hands on what a segment adds to the bytes in order. What was sent twice counts as it was seen first.
@@ -144,13 +166,22 @@ func (s *side) take(seg segment) {
 // takeHeld takes the held segments that are in order by now.
 func (s *side) takeHeld() {
 	n := 0
+	cs := &s.reader.connections
 	for n < len(s.held) && s.ahead(s.held[n].seq) <= 0 {
 		s.heldSize -= s.held[n].size()
+		cs.waiting -= s.held[n].size()
 		s.take(s.held[n])
+		cs.buffers.put(s.held[n].data)
 		n++
 	}
 	s.held = slices.Delete(s.held, 0, n)
+	if len(s.held) == 0 && cap(s.held) > keptHeld {
+		s.held = nil
+	}
 }
+
+// keptHeld is how many places for held segments a side keeps when it holds none.
+const keptHeld = 16
 
 // giveUpGap counts the bytes before the first held segment as lost.
 func (s *side) giveUpGap() {
@@ -171,7 +202,7 @@ func (s *side) end(why string) {
 	for len(s.held) > 0 {
 		s.giveUpGap()
 	}
-	if s.fin != nil {
+	if s.hasFin {
 		why = "FIN"
 		if lost := s.ahead(s.fin.seq); lost > 0 {
 			s.gap(lost)
@@ -179,7 +210,7 @@ func (s *side) end(why string) {
 	}
 	s.cutOff(why)
 	s.ended = true
-	if s.fin == nil {
+	if !s.hasFin {
 		return
 	}
 	m := s.fin.mark
@@ -187,5 +218,5 @@ func (s *side) end(why string) {
 		m = s.mark
 	}
 	s.note(s.fin.odd)
-	s.reader.add(trace.Frame{Kind: trace.Fin, From: s.from, To: s.to, Conn: s.conn, Odd: s.odd}, m)
+	s.tell(trace.Fin, s.odd, m)
 }

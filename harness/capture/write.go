@@ -74,7 +74,7 @@ func (e *encoder) fileHeader() {
 	le.PutUint32(b[4:], 2|4<<16) // version 2.4
 	le.PutUint64(b[8:], 0)       // time zone and accuracy: unused
 	le.PutUint32(b[16:], maxPacketLen)
-	le.PutUint32(b[20:], linkEthernet)
+	le.PutUint32(b[20:], uint32(linkEthernet))
 }
 
 // mssOption announces the maximum segment size (RFC 9293 section 3.7.1).
