@@ -68,6 +68,41 @@ var _ = Describe("Allocations", func() {
 		Expect(m.ID).To(BeNumerically("<=", 1))
 	})
 
+	It("are not made by decoding one message after the other into the same one", func() {
+		var stream [][]byte
+		for _, vector := range []string{
+			"claim", "query", "answer", "answer-group", "status-request", "status-full", "status", "negative", "wack", "redirect",
+			"no-name-uncounted", "query-label-63", "claim-scope", "trailing", "status-18-behind", "letters-lower",
+		} {
+			stream = append(stream, fixtures.Named(vector))
+		}
+		datagrams := [][]byte{
+			fixtures.Named("datagram"), fixtures.Named("datagram-second"), fixtures.Named("datagram-error"),
+			fixtures.Named("datagram-length-with-header"),
+		}
+		sessions := [][]byte{
+			fixtures.Named("session-request"), fixtures.Named("session-message"), fixtures.Named("session-retarget"),
+			fixtures.Named("session-request-null-caller"),
+		}
+		var name nbt.NameMessage
+		var datagram nbt.DatagramMessage
+		var session nbt.SessionMessage
+		for _, b := range stream {
+			Expect(name.Decode(b, nbt.Lenient)).To(Succeed())
+		}
+		Expect(count(func() {
+			for _, b := range stream {
+				_ = name.Decode(b, nbt.Lenient)
+			}
+			for _, b := range datagrams {
+				_ = datagram.Decode(b, nbt.Lenient)
+			}
+			for _, b := range sessions {
+				_ = session.Decode(b, nbt.Lenient)
+			}
+		})).To(BeZero())
+	})
+
 	It("are not made by counts that nothing stands behind (bad-input 9)", func() {
 		// An error and its text are all that is made: far less than 65535 records.
 		for _, vector := range []string{"count-qdcount", "count-ancount", "count-nscount", "count-arcount"} {
