@@ -2,7 +2,10 @@
 
 package nbt
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Mode is how much of what is not as the RFC has it a parser takes.
 type Mode uint8
@@ -36,18 +39,17 @@ const MaxOdd = 16
 
 // Text says what is odd: "length disagrees with what it counts: 201, want 187".
 func (o Odd) Text() string {
-	switch o.Err {
-	case ErrLetter, ErrLower, ErrReserved, ErrFirstLabel:
+	is := func(errs ...error) bool { return slices.Contains(errs, o.Err) }
+	switch {
+	case is(ErrLetter, ErrLower, ErrReserved, ErrFirstLabel):
 		return fmt.Sprintf("%v: 0x%02x", o.Err, o.Got)
-	case ErrTrailing:
+	case is(ErrTrailing, ErrNameLong):
 		return fmt.Sprintf("%v: %d", o.Err, o.Got)
-	case ErrTruncated, ErrFewer:
+	case is(ErrTruncated, ErrFewer):
 		return fmt.Sprintf("%v: says %d, there are %d", o.Err, o.Got, o.Want)
-	case ErrLength:
+	case is(ErrLength):
 		return fmt.Sprintf("%v: %d, want %d", o.Err, o.Got, o.Want)
-	case ErrNameLong:
-		return fmt.Sprintf("%v: %d", o.Err, o.Got)
-	case ErrPointer, ErrPointerChain:
+	case is(ErrPointer, ErrPointerChain):
 		return fmt.Sprintf("%v: to offset %d", o.Err, o.Got)
 	}
 	return o.Err.Error()

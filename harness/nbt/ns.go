@@ -272,12 +272,11 @@ func (m *NameMessage) decode(r *reader, b []byte) error {
 	} else if err := n.fit(len(b) - headerLen); err != nil {
 		return err
 	}
-	if section, cause, why := m.checkParts(n); cause != nil {
-		if r.lenient() {
-			r.note(Odd{Field: countFields[section], Offset: countAt(section), Err: cause})
-		} else {
-			return countError(section, fmt.Errorf("%w: %s", cause, why))
+	if section, why := m.lacks(n); why != "" {
+		if !r.lenient() {
+			return countError(section, fmt.Errorf("%w: %s", ErrCount, why))
 		}
+		r.note(Odd{Field: countFields[section], Offset: countAt(section), Err: ErrCount})
 	}
 	if m.mayLeaveUncounted() && n == (counts{}) && !(r.lenient() && len(b) == headerLen) {
 		m.Uncounted = true
@@ -363,17 +362,17 @@ func (n counts) within(room int) counts {
 	return n
 }
 
-// checkParts names the section without which a message of this kind is not about anything, if that is empty.
-func (m *NameMessage) checkParts(n counts) (section int, cause error, why string) {
+// lacks names the section without which a message of this kind is not about anything, and says why, if that is empty.
+func (m *NameMessage) lacks(n counts) (section int, why string) {
 	switch {
 	case !m.Response && n[questions] == 0:
-		return questions, ErrCount, "a request asks about a name"
+		return questions, "a request asks about a name"
 	case !m.Response && m.Opcode.claims() && n[additional] == 0:
-		return additional, ErrCount, "a " + m.Opcode.String() + " request says who asks"
+		return additional, "a request of this kind says who asks"
 	case m.Response && n.records() == 0 && !m.mayLeaveUncounted():
-		return answers, ErrCount, "a response has a record"
+		return answers, "a response has a record"
 	}
-	return 0, nil, ""
+	return 0, ""
 }
 
 func countAt(section int) int { return 4 + 2*section }

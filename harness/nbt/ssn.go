@@ -86,6 +86,10 @@ func (t SessionType) Known() bool { return t == SsnMessage || SsnRequest <= t &&
 // cannot be cut into messages any more. So is a shorter header; a caller who can wait for more bytes asks with four.
 func SessionLen(header []byte) (int, error) { return sessionLen(header, Strict) }
 
+// SessionLenLenient is [SessionLen] for streams of stacks that set reserved flag bits, which do not count: the type alone
+// then tells whether this is where a message begins.
+func SessionLenLenient(header []byte) (int, error) { return sessionLen(header, Lenient) }
+
 func sessionLen(header []byte, mode Mode) (int, error) {
 	if len(header) > 0 && !SessionType(header[0]).Known() {
 		return 0, &ParseError{Field: "TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x", ErrType, header[0])}
