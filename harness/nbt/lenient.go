@@ -95,6 +95,7 @@ func (r *reader) left(b []byte, next int) ([]byte, error) {
 // memory is what a message that is decoded into again and again keeps beside its lists. Without one, nothing is kept.
 type memory struct {
 	status *NodeStatus // of an earlier message
+	lent   bool        // a record of the message has one
 	scopes [4]string   // of earlier messages: few networks have more
 	oldest int
 }

@@ -174,15 +174,8 @@ func (r *reader) name(b []byte, off int, field string, s *spelled) (next int, er
 	if len(b)-off < unscopedLen {
 		return off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
 	}
-	letters := b[off+1 : off+scopeAt]
-	var seen byte // every half that was met: one above 15 leaves a bit in its upper four
-	for i := range s.name {
-		high, low := letters[2*i]-'A', letters[2*i+1]-'A'
-		seen |= high | low
-		s.name[i] = high<<4 | low&15
-	}
-	if seen > 15 {
-		if err := r.oddLetters(letters, off+1, field, s); err != nil {
+	if !letters((*[lettersLen]byte)(b[off+1:]), &s.name) {
+		if err := r.oddLetters(b[off+1:off+scopeAt], off+1, field, s); err != nil {
 			return off, err
 		}
 		if s.bare {

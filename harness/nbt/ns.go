@@ -225,12 +225,16 @@ func (m *NameMessage) Decode(b []byte, mode Mode) error {
 	if m.memory == nil {
 		m.memory = new(memory)
 	}
+	m.reset()
+	if m.decodeUsual(b) {
+		return nil
+	}
 	return m.parse(b, mode)
 }
 
+// parse parses into an empty message.
 func (m *NameMessage) parse(b []byte, mode Mode) error {
 	r := reader{mode: mode, pointers: true, odd: m.Odd[:0], memory: m.memory}
-	m.reset()
 	err := m.decode(&r, b)
 	m.Odd, m.Loose = r.odd, len(r.odd) > 0
 	return err
@@ -238,18 +242,26 @@ func (m *NameMessage) parse(b []byte, mode Mode) error {
 
 // reset empties the message but for the memory of its lists.
 func (m *NameMessage) reset() {
+	if m.memory.lent {
+		m.takeBack()
+	}
+	m.ID, m.Flags, m.Response, m.Opcode, m.RCode = 0, 0, false, 0, 0
+	m.Questions, m.Answers = m.Questions[:0], m.Answers[:0]
+	m.Authority, m.Additional = m.Authority[:0], m.Additional[:0]
+	m.Uncounted, m.Loose, m.Missing, m.Trailing, m.Odd = false, false, [4]uint16{}, nil, m.Odd[:0]
+}
+
+// takeBack takes the status of a record for the next message.
+func (m *NameMessage) takeBack() {
 	for section := answers; section <= additional; section++ {
 		records := m.section(section)
 		for i := range records {
-			if status := records[i].Status; status != nil && m.memory != nil {
+			if status := records[i].Status; status != nil {
 				m.memory.status, records[i].Status = status, nil
 			}
 		}
 	}
-	*m = NameMessage{
-		Questions: m.Questions[:0], Answers: m.Answers[:0], Authority: m.Authority[:0], Additional: m.Additional[:0],
-		memory: m.memory,
-	}
+	m.memory.lent = false
 }
 
 func (m *NameMessage) decode(r *reader, b []byte) error {
@@ -553,7 +565,7 @@ func (m *NameMessage) parseStatus(r *reader, rr *Resource, data []byte, off int)
 		return nil
 	}
 	if r.memory != nil {
-		rr.Status, r.memory.status = r.memory.status, nil
+		rr.Status, r.memory.status, r.memory.lent = r.memory.status, nil, true
 	}
 	if rr.Status == nil {
 		rr.Status = new(NodeStatus)

@@ -99,13 +99,7 @@ func (s *NodeStatus) parse(r *reader, data []byte, off int, cut bool) error {
 		count = have
 	}
 	s.Names = resize(s.Names, count)
-	for i := range s.Names {
-		row := rows[i*nodeNameLen:]
-		s.Names[i] = NodeName{
-			Name:  netbios.Name(row[:netbios.NameLen]),
-			Flags: NameFlags(binary.BigEndian.Uint16(row[netbios.NameLen:])),
-		}
-	}
+	s.readNames(rows)
 	if err != nil {
 		return err
 	}
@@ -130,6 +124,16 @@ func (s *NodeStatus) parse(r *reader, data []byte, off int, cut bool) error {
 	}
 	s.Stats.parse(rows)
 	return nil
+}
+
+func (s *NodeStatus) readNames(rows []byte) {
+	for i := range s.Names {
+		row := rows[i*nodeNameLen:][:nodeNameLen]
+		s.Names[i] = NodeName{
+			Name:  netbios.Name(row[:netbios.NameLen]),
+			Flags: NameFlags(binary.BigEndian.Uint16(row[netbios.NameLen:])),
+		}
+	}
 }
 
 func (s *Statistics) parse(b []byte) {
