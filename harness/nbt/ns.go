@@ -223,13 +223,23 @@ func ParseNameMessageLenient(b []byte) (NameMessage, error) {
 // nobody else may hold the lists, nor a copy of the message. Lists without entries may be empty or nil.
 func (m *NameMessage) Decode(b []byte, mode Mode) error {
 	if m.memory == nil {
-		m.memory = new(memory)
+		if !m.used() {
+			// Most messages of programs that take a new one for each packet need no more than this.
+			m.makeRoom(b)
+		} else {
+			m.memory = new(memory)
+		}
 	}
-	m.reset()
 	if m.decodeUsual(b) {
 		return nil
 	}
+	m.reset()
 	return m.parse(b, mode)
+}
+
+// used reports whether the message has lists that can be used again.
+func (m *NameMessage) used() bool {
+	return cap(m.Questions)+cap(m.Answers)+cap(m.Authority)+cap(m.Additional) > 0
 }
 
 // parse parses into an empty message.
@@ -242,9 +252,7 @@ func (m *NameMessage) parse(b []byte, mode Mode) error {
 
 // reset empties the message but for the memory of its lists.
 func (m *NameMessage) reset() {
-	if m.memory.lent {
-		m.takeBack()
-	}
+	m.takeBack()
 	m.ID, m.Flags, m.Response, m.Opcode, m.RCode = 0, 0, false, 0, 0
 	m.Questions, m.Answers = m.Questions[:0], m.Answers[:0]
 	m.Authority, m.Additional = m.Authority[:0], m.Additional[:0]
@@ -253,6 +261,9 @@ func (m *NameMessage) reset() {
 
 // takeBack takes the status of a record for the next message.
 func (m *NameMessage) takeBack() {
+	if m.memory == nil || !m.memory.lent {
+		return
+	}
 	for section := answers; section <= additional; section++ {
 		records := m.section(section)
 		for i := range records {

@@ -35,7 +35,10 @@ func (*NBNS) Payload() []byte { return nil }
 // place that it names. The lists of the message are used again by the next call, see [nbt.NameMessage.Decode].
 func (n *NBNS) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	n.BaseLayer = layers.BaseLayer{Contents: data}
-	return feedback(n.Decode(data, mode(n.Strict)), df)
+	if err := n.Decode(data, mode(n.Strict)); err != nil {
+		return feedback(err, df)
+	}
+	return nil
 }
 
 // SerializeTo writes the message. With FixLengths, counts and lengths become those of what there is, whatever was parsed.

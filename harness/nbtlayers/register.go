@@ -98,7 +98,7 @@ func mode(strict bool) nbt.Mode {
 
 // feedback tells gopacket of a message that is cut short.
 func feedback(err error, df gopacket.DecodeFeedback) error {
-	if err != nil && errors.Is(err, nbt.ErrTruncated) {
+	if errors.Is(err, nbt.ErrTruncated) {
 		df.SetTruncated()
 	}
 	return err
