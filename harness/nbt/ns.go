@@ -96,7 +96,8 @@ type NameMessage struct {
 	Uncounted bool
 
 	// What only lenient parsing finds. Missing is how many entries of each section QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT
-	// claim and the message does not have; Trailing is what follows the last entry.
+	// claim and the message does not have; Trailing is what follows the last entry, such as the 18 bytes that Windows XP
+	// leaves behind a node status.
 	Missing  [4]uint16
 	Trailing []byte
 	Odd      []Odd // what is not as the RFC has it; not encoded
@@ -222,16 +223,20 @@ func ParseNameMessageLenient(b []byte) (NameMessage, error) {
 // m's lists and remembers scopes, so that reading one message after the other allocates nothing once that has grown;
 // nobody else may hold the lists, nor a copy of the message. Lists without entries may be empty or nil.
 func (m *NameMessage) Decode(b []byte, mode Mode) error {
-	if m.memory == nil {
-		if !m.used() {
-			// Most messages of programs that take a new one for each packet need no more than this.
-			m.makeRoom(b)
-		} else {
-			m.memory = new(memory)
-		}
-	}
 	if m.decodeUsual(b) {
 		return nil
+	}
+	return m.decodeOther(b, mode)
+}
+
+func (m *NameMessage) decodeOther(b []byte, mode Mode) error {
+	if m.memory == nil {
+		if m.used() {
+			m.memory = new(memory)
+		} else if m.makeRoom(b); m.decodeUsual(b) {
+			// Most messages of programs that take a new one for each packet need no more than this.
+			return nil
+		}
 	}
 	m.reset()
 	return m.parse(b, mode)

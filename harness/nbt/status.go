@@ -15,7 +15,7 @@ type NodeStatus struct {
 	Stats Statistics
 
 	// What only lenient parsing finds. Missing is how many names NUM_NAMES claims and the record does not have. Rest is
-	// what follows the statistics, such as the 18 bytes of Windows XP, or, if Cut, all there is of the statistics.
+	// what follows the statistics inside the record or, if Cut, all there is of the statistics.
 	Missing uint8
 	Cut     bool
 	Rest    []byte

@@ -37,23 +37,31 @@ func (m *NameMessage) decodeUsual(b []byte) bool {
 	word := binary.BigEndian.Uint16(b[2:])
 	op := Opcode(word >> opcodeShift & maxOpcode)
 	response := word&responseBit != 0
-	switch counts := binary.BigEndian.Uint64(b[4:]); {
-	case !response && counts == questionAndRecord:
-		if len(b) != usualClaim || !m.usualOwner(b) {
+	if response {
+		if op == OpWACK || !m.usualAnswer(b) {
 			return false
 		}
-		m.Answers = m.Answers[:0]
-	case !response && counts == oneQuestion:
-		if len(b) != usualQuery || op.claims() || cap(m.Questions) == 0 || !m.Questions[:1][0].usual(b) {
+	} else {
+		if cap(m.Questions) == 0 {
 			return false
 		}
+		counts := binary.BigEndian.Uint64(b[4:])
+		owner := counts == questionAndRecord && len(b) == usualClaim
+		if owner && !m.usualOwner(b) || !owner && (counts != oneQuestion || len(b) != usualQuery || op.claims()) {
+			return false
+		}
+		q := &m.Questions[:1][0]
+		if !letters((*[lettersLen]byte)(b[headerLen+1:]), &q.Name) {
+			return false
+		}
+		q.Scope, q.Bare, q.Lower = "", false, 0
+		q.Type = binary.BigEndian.Uint16(b[usualNameEnd:])
+		q.Class = binary.BigEndian.Uint16(b[usualNameEnd+2:])
 		m.Questions, m.Answers, m.Additional = m.Questions[:1], m.Answers[:0], m.Additional[:0]
-	case response && counts == oneAnswer:
-		if op == OpWACK || len(b) < usualRecord || !m.usualAnswer(b) {
-			return false
+		if owner {
+			m.Additional = m.Additional[:1]
+			m.Additional[0].Name = q.Name
 		}
-	default:
-		return false
 	}
 	m.ID = binary.BigEndian.Uint16(b)
 	m.Response = response
@@ -87,37 +95,30 @@ func (m *NameMessage) makeRoom(b []byte) {
 	}
 }
 
-func (q *Question) usual(b []byte) bool {
-	b = b[:usualQuery]
-	q.Scope, q.Bare, q.Lower = "", false, 0
-	q.Type = binary.BigEndian.Uint16(b[usualNameEnd:])
-	q.Class = binary.BigEndian.Uint16(b[usualNameEnd+2:])
-	return letters((*[lettersLen]byte)(b[headerLen+1:]), &q.Name)
-}
-
-// usualOwner reads a request with a record that points to the question's name and has its sender's address.
+// usualOwner reads a record that points to the question's name and has its sender's address, but for the name.
 func (m *NameMessage) usualOwner(b []byte) bool {
 	b = b[:usualClaim]
-	if cap(m.Questions) == 0 || cap(m.Additional) == 0 ||
-		binary.BigEndian.Uint32(b[usualQuery:]) != usualPointer<<16|TypeNB ||
+	if cap(m.Additional) == 0 || binary.BigEndian.Uint32(b[usualQuery:]) != usualPointer<<16|TypeNB ||
 		binary.BigEndian.Uint16(b[usualRDLength:]) != nbAddrLen {
 		return false
 	}
-	q, rr := &m.Questions[:1][0], &m.Additional[:1][0]
-	if cap(rr.Addrs) == 0 || !q.usual(b) {
+	rr := &m.Additional[:1][0]
+	if cap(rr.Addrs) == 0 {
 		return false
 	}
-	rr.Name, rr.Pointer = q.Name, QuestionName
+	rr.Pointer = QuestionName
 	rr.usual(b[usualQuery+pointerLen:])
 	rr.Addrs = rr.Addrs[:1]
 	rr.Addrs[0].Flags = NBFlags(binary.BigEndian.Uint16(b[usualClaim-nbAddrLen:]))
 	rr.Addrs[0].Addr = netip.AddrFrom4([ipv4Len]byte(b[usualClaim-ipv4Len:]))
-	m.Questions, m.Additional = m.Questions[:1], m.Additional[:1]
 	return true
 }
 
 // usualAnswer reads a response with a record whose name is written out.
 func (m *NameMessage) usualAnswer(b []byte) bool {
+	if len(b) < usualRecord || binary.BigEndian.Uint64(b[4:]) != oneAnswer {
+		return false
+	}
 	data := b[usualRecord:]
 	if cap(m.Answers) == 0 || int(binary.BigEndian.Uint16(b[usualRecord-2:])) != len(data) {
 		return false
