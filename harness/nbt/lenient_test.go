@@ -128,6 +128,47 @@ var _ = Describe("Parsing a name service message leniently", func() {
 		}
 	})
 
+	It("follows four pointers from label to label and no more (bad-input 2)", func() {
+		// Each name in the data of the first record is a label and a pointer to the name before.
+		for hops, cause := range map[int]error{4: nil, 5: nbt.ErrPointerChain} {
+			data := []byte("\x01a\x00")
+			const at = 62 // where the data begins
+			last := at
+			for range hops - 1 {
+				next := at + len(data)
+				data = binary.BigEndian.AppendUint16(append(data, "\x01b"...), 0xc000|uint16(last))
+				last = next
+			}
+			m := nbt.Claim(1, demo, 0, addr)
+			m.Additional[0].Type, m.Additional[0].Addrs, m.Additional[0].Data = nbt.TypeNULL, nil, data
+			b, err := m.AppendBinary(nil)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(b[at]).To(BeEquivalentTo(1))
+			b[11] = 2
+			b = append(b, "\x01c"...)
+			b = binary.BigEndian.AppendUint16(b, 0xc000|uint16(last))
+			b = append(b, 0, nbt.TypeNULL, 0, nbt.ClassIN, 0, 0, 0, 0, 0, 0)
+			got, err := nbt.ParseNameMessageLenient(b)
+			if cause != nil {
+				Expect(err).To(MatchError(cause))
+				continue
+			}
+			Expect(err).NotTo(HaveOccurred())
+			Expect(got.Additional[1].Scope).To(Equal("c.b.b.b.a"))
+		}
+	})
+
+	It("takes what a node status that is cut short has for names, not for statistics (bad-input 11)", func() {
+		full := fixtures.Named("status-full")
+		m, err := nbt.ParseNameMessageLenient(full[:57+4*18+10])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(m.Answers[0].Status.Names).To(HaveLen(4))
+		m, err = nbt.ParseNameMessageLenient(full[:57+3*18+17])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(m.Answers[0].Status.Names).To(HaveLen(3))
+		Expect(m.Answers[0].Status.Rest).To(HaveLen(17))
+	})
+
 	It("hands out what stands before the place that it cannot read", func() {
 		m, err := nbt.ParseNameMessageLenient(fixtures.Named("pointer-chain"))
 		Expect(err).To(MatchError(nbt.ErrPointerChain))
@@ -283,6 +324,30 @@ var _ = Describe("Encoding a message that is not as the RFC has it", func() {
 })
 
 var _ = Describe("Decoding into a message that was used before", func() {
+	It("leaves nothing of an odd node status", func() {
+		var m nbt.NameMessage
+		for _, vector := range []string{"status-full", "status-cut", "status-255-names", "status-trailing"} {
+			for range 2 {
+				Expect(m.Decode(fixtures.Named(vector), nbt.Lenient)).To(Succeed())
+				Expect(m.Decode(fixtures.Named("status"), nbt.Lenient)).To(Succeed())
+				Expect(*m.Answers[0].Status).To(Equal(*messages["status"].(nbt.NameMessage).Answers[0].Status))
+			}
+		}
+	})
+
+	It("reads a WACK with an address as the oddity that it is", func() {
+		b := append([]byte(nil), fixtures.Named("answer")...)
+		b[2] |= byte(nbt.OpWACK) << 3
+		var m nbt.NameMessage
+		for range 3 {
+			Expect(m.Decode(b, nbt.Lenient)).To(Succeed())
+			Expect(m.Odd).To(HaveLen(1))
+			Expect(m.Answers[0].Addrs).To(BeEmpty())
+			Expect(m.Decode(fixtures.Named("answer"), nbt.Lenient)).To(Succeed())
+			Expect(m.Answers[0].Addrs).To(HaveLen(1))
+		}
+	})
+
 	It("leaves nothing of it", func() {
 		var ns nbt.NameMessage
 		var dgm nbt.DatagramMessage
