@@ -67,6 +67,20 @@ type DatagramMessage struct {
 	SourceScope string // see [AppendName]
 	DestScope   string
 	Data        []byte // USER_DATA; of a later fragment, the rest of it
+
+	// What only lenient parsing finds. LengthOff is how much more DGM_LENGTH says than names and data have: 14 where a
+	// stack counts the header in. Trailing is what follows, where it says less.
+	SourceBare, DestBare   bool // the name is no NetBIOS name but the labels of its scope alone
+	SourceLower, DestLower LowerCase
+	LengthOff              int
+	Trailing               []byte
+	Odd                    []Odd // what is not as the RFC has it; not encoded
+
+	// Loose is set by lenient parsing when there is something odd, and may be set to build a message that is: AppendBinary
+	// then writes names longer than 255 bytes and bare names, which it refuses otherwise.
+	Loose bool
+
+	memory *memory // of Decode
 }
 
 var _ encoding.BinaryAppender = DatagramMessage{}
@@ -93,78 +107,122 @@ func (m DatagramMessage) HasNames() bool { return m.Type.CarriesData() && m.Flag
 // comes what was read before the place that it names. It allocates only for scopes.
 func ParseDatagram(b []byte) (DatagramMessage, error) {
 	var m DatagramMessage
-	err := m.parse(b)
+	err := m.parse(b, Strict)
 	return m, err
 }
 
-func (m *DatagramMessage) parse(b []byte) error {
-	if len(b) > 0 && (DatagramType(b[0]) < DgmUnique || DatagramType(b[0]) > DgmNegative) {
-		return &ParseError{Field: "MSG_TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x, want 0x10 to 0x16", ErrType, b[0])}
+// ParseDatagramLenient reads a datagram service message as far as it can be read, see [Lenient]; what was odd is in Odd.
+// What cannot be read is a [*ParseError] as in [ParseDatagram].
+func ParseDatagramLenient(b []byte) (DatagramMessage, error) {
+	var m DatagramMessage
+	err := m.parse(b, Lenient)
+	return m, err
+}
+
+// Decode is [ParseDatagram] or [ParseDatagramLenient] into a message that was used before. It reuses the memory of
+// Odd and remembers scopes, so that reading one message after the other allocates nothing; nobody else may hold Odd, nor
+// a copy of the message.
+func (m *DatagramMessage) Decode(b []byte, mode Mode) error {
+	if m.memory == nil {
+		m.memory = new(memory)
 	}
-	if len(b) < dgmCommonLen {
+	return m.parse(b, mode)
+}
+
+func (m *DatagramMessage) parse(b []byte, mode Mode) error {
+	r := reader{mode: mode, odd: m.Odd[:0], memory: m.memory}
+	*m = DatagramMessage{memory: m.memory}
+	err := m.decode(&r, b)
+	m.Odd, m.Loose = r.odd, len(r.odd) > 0
+	return err
+}
+
+func (m *DatagramMessage) decode(r *reader, b []byte) error {
+	known := len(b) == 0 || DatagramType(b[0]) >= DgmUnique && DatagramType(b[0]) <= DgmNegative
+	if known && len(b) < dgmCommonLen {
 		return dgmCommonFields.cut(0, len(b))
 	}
-	m.Type = DatagramType(b[0])
-	m.Flags = DatagramFlags(b[1])
-	m.ID = binary.BigEndian.Uint16(b[2:])
-	m.Source = netip.AddrPortFrom(netip.AddrFrom4([ipv4Len]byte(b[4:])), binary.BigEndian.Uint16(b[8:]))
+	if len(b) >= dgmCommonLen {
+		m.Type = DatagramType(b[0])
+		m.Flags = DatagramFlags(b[1])
+		m.ID = binary.BigEndian.Uint16(b[2:])
+		m.Source = netip.AddrPortFrom(netip.AddrFrom4([ipv4Len]byte(b[4:])), binary.BigEndian.Uint16(b[8:]))
+	}
+	if !known {
+		return &ParseError{Field: "MSG_TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x, want 0x10 to 0x16", ErrType, b[0])}
+	}
+	var err error
+	next := dgmCommonLen
 	switch m.Type {
 	case DgmError:
-		return m.parseError(b)
+		if len(b) < dgmErrorLen {
+			return &ParseError{Field: "ERROR_CODE", Offset: dgmCommonLen, Err: ErrTruncated}
+		}
+		m.ErrorCode = b[dgmCommonLen]
+		next = dgmErrorLen
 	case DgmQuery, DgmPositive, DgmNegative:
-		return m.parseQuery(b)
+		if next, err = m.parseDest(r, b, next); err != nil {
+			return err
+		}
 	case DgmUnique, DgmGroup, DgmBroadcast:
+		return m.parseData(r, b)
 	}
-	return m.parseData(b)
+	m.Trailing, err = r.left(b, next)
+	return err
 }
 
-func (m *DatagramMessage) parseError(b []byte) error {
-	if len(b) < dgmErrorLen {
-		return &ParseError{Field: "ERROR_CODE", Offset: dgmCommonLen, Err: ErrTruncated}
-	}
-	m.ErrorCode = b[dgmCommonLen]
-	return noneLeft(b, dgmErrorLen)
+func (m *DatagramMessage) parseSource(r *reader, b []byte, off int) (next int, err error) {
+	var s spelled
+	next, err = r.name(b, off, "SOURCE_NAME", &s)
+	m.SourceName, m.SourceScope, m.SourceBare, m.SourceLower = s.name, s.scope, s.bare, s.lower
+	return next, err
 }
 
-func (m *DatagramMessage) parseQuery(b []byte) error {
-	var next int
-	var err error
-	if m.DestScope, next, err = parseName(b, dgmCommonLen, "DESTINATION_NAME", &m.DestName); err != nil {
-		return err
-	}
-	return noneLeft(b, next)
+func (m *DatagramMessage) parseDest(r *reader, b []byte, off int) (next int, err error) {
+	var s spelled
+	next, err = r.name(b, off, "DESTINATION_NAME", &s)
+	m.DestName, m.DestScope, m.DestBare, m.DestLower = s.name, s.scope, s.bare, s.lower
+	return next, err
 }
 
-func (m *DatagramMessage) parseData(b []byte) error {
+func (m *DatagramMessage) source() spelled {
+	return spelled{m.SourceName, m.SourceScope, m.SourceBare, m.SourceLower}
+}
+
+func (m *DatagramMessage) dest() spelled {
+	return spelled{m.DestName, m.DestScope, m.DestBare, m.DestLower}
+}
+
+func (m *DatagramMessage) parseData(r *reader, b []byte) error {
 	if len(b) < dgmHeaderLen {
 		return dgmLengthFields.cut(dgmCommonLen, len(b)-dgmCommonLen)
 	}
 	m.Offset = binary.BigEndian.Uint16(b[12:])
-	if length := int(binary.BigEndian.Uint16(b[10:])); length != len(b)-dgmHeaderLen {
-		return &ParseError{
-			Field: "DGM_LENGTH", Offset: dgmCommonLen,
-			Err: fmt.Errorf("%w: says %d bytes, %d follow the header", ErrLength, length, len(b)-dgmHeaderLen),
+	length, follow := int(binary.BigEndian.Uint16(b[10:])), len(b)-dgmHeaderLen
+	if length != follow {
+		if !r.lenient() {
+			return &ParseError{
+				Field: "DGM_LENGTH", Offset: dgmCommonLen,
+				Err: fmt.Errorf("%w: says %d bytes, %d follow the header", ErrLength, length, follow),
+			}
 		}
+		r.note(Odd{Field: "DGM_LENGTH", Offset: dgmCommonLen, Err: ErrLength, Got: length, Want: follow})
 	}
 	next := dgmHeaderLen
 	if m.HasNames() {
 		var err error
-		if m.SourceScope, next, err = parseName(b, next, "SOURCE_NAME", &m.SourceName); err != nil {
+		if next, err = m.parseSource(r, b, next); err != nil {
 			return err
 		}
-		if m.DestScope, next, err = parseName(b, next, "DESTINATION_NAME", &m.DestName); err != nil {
+		if next, err = m.parseDest(r, b, next); err != nil {
 			return err
 		}
 	}
-	m.Data = clip(b[next:])
+	// The names are read wherever they end: a length that cuts them is wrong, not they.
+	end := min(max(dgmHeaderLen+length, next), len(b))
+	m.Data, m.Trailing = clip(b[next:end]), clip(b[end:])
+	m.LengthOff = dgmHeaderLen + length - end
 	return nil
-}
-
-func noneLeft(b []byte, next int) error {
-	if next == len(b) {
-		return nil
-	}
-	return &ParseError{Field: "end", Offset: next, Err: fmt.Errorf("%w: %d", ErrTrailing, len(b)-next)}
 }
 
 // AppendBinary appends the message's bytes to b; DGM_LENGTH is counted. It allocates only if b has no room for them. The
@@ -185,37 +243,59 @@ func (m DatagramMessage) AppendBinary(b []byte) ([]byte, error) {
 	var err error
 	switch m.Type {
 	case DgmError:
-		return append(e, m.ErrorCode), nil
+		e = append(e, m.ErrorCode)
+		return append(e, m.Trailing...), nil
 	case DgmQuery, DgmPositive, DgmNegative:
-		if e, err = AppendName(e, m.DestName, m.DestScope); err != nil {
-			return b, &EncodeError{"DESTINATION_NAME", err}
+		if e, err = m.appendName(e, "DESTINATION_NAME", m.dest()); err != nil {
+			return b, err
 		}
-		return e, nil
+		return append(e, m.Trailing...), nil
 	case DgmUnique, DgmGroup, DgmBroadcast:
 	}
 	e = append(e, 0, 0) // DGM_LENGTH, once it is known
 	e = binary.BigEndian.AppendUint16(e, m.Offset)
 	at := len(e)
 	if m.HasNames() {
-		if e, err = AppendName(e, m.SourceName, m.SourceScope); err != nil {
-			return b, &EncodeError{"SOURCE_NAME", err}
+		if e, err = m.appendName(e, "SOURCE_NAME", m.source()); err != nil {
+			return b, err
 		}
-		if e, err = AppendName(e, m.DestName, m.DestScope); err != nil {
-			return b, &EncodeError{"DESTINATION_NAME", err}
+		if e, err = m.appendName(e, "DESTINATION_NAME", m.dest()); err != nil {
+			return b, err
 		}
 	}
 	e = append(e, m.Data...)
-	length := len(e) - at
-	if length > maxUint16 {
+	length := len(e) - at + m.LengthOff
+	if length < 0 || length > maxUint16 {
 		return b, rangeError("DGM_LENGTH", length, maxUint16)
 	}
 	binary.BigEndian.PutUint16(e[at-4:], uint16(length))
-	return e, nil
+	return append(e, m.Trailing...), nil
+}
+
+func (m *DatagramMessage) appendName(b []byte, field string, name spelled) ([]byte, error) {
+	return appendField(b, field, name, m.Loose)
+}
+
+// appendField appends a name that is a field of a datagram or session message.
+func appendField(b []byte, field string, name spelled, loose bool) ([]byte, error) {
+	var err error
+	switch {
+	case loose:
+		b, err = appendLoosely(b, &name)
+	case name.bare:
+		err = fmt.Errorf("%w: %q is no NetBIOS name", ErrFirstLabel, name.scope)
+	default:
+		b, err = appendName(b, &name, maxNameLen)
+	}
+	if err != nil {
+		return b, &EncodeError{field, err}
+	}
+	return b, nil
 }
 
 // encodedLen is the length of the encoded message, or somewhat more.
 func (m *DatagramMessage) encodedLen() int {
-	return dgmHeaderLen + EncodedNameLen(m.SourceScope) + EncodedNameLen(m.DestScope) + len(m.Data)
+	return dgmHeaderLen + EncodedNameLen(m.SourceScope) + EncodedNameLen(m.DestScope) + len(m.Data) + len(m.Trailing)
 }
 
 // Split cuts the message into fragments whose payloads are at most [MaxDatagramPayload] bytes long: the first, and the

@@ -27,6 +27,13 @@ var (
 	ErrScope          = errors.New("scope is not labels of 1 to 63 bytes with dots between them")
 	ErrNotIPv4        = errors.New("address is not an IPv4 address")
 	ErrRange          = errors.New("value does not fit its field")
+	ErrPointerText    = errors.New("pointers lead to more scope than a message may cost")
+)
+
+// What only lenient parsing tells apart, as the cause of an [Odd].
+var (
+	ErrLower = errors.New("letter is lower-case")
+	ErrFewer = errors.New("fewer entries than the count says")
 )
 
 // ParseError says where bytes are not the message they should be.

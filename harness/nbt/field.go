@@ -30,6 +30,15 @@ func (l *fieldList) add(name string, length int, value string) {
 	l.off += length
 }
 
+// raw adds bytes that have no meaning, if there are any.
+func (l *fieldList) raw(name string, b []byte) {
+	if len(b) > 0 {
+		l.add(name, len(b), Printable(b))
+	}
+}
+
+func (l *fieldList) name(field string, s spelled) { l.add(field, s.encodedLen(), s.text()) }
+
 func (l *fieldList) number(name string, length int, value uint64) {
 	l.add(name, length, strconv.FormatUint(value, 10))
 }
@@ -46,14 +55,14 @@ func (m NameMessage) Fields() []Field {
 		answerCount = 0
 	}
 	for i, count := range [...]int{len(m.Questions), answerCount, len(m.Authority), len(m.Additional)} {
-		l.number(countFields[i], 2, uint64(count))
+		l.number(countFields[i], 2, uint64(count+int(m.Missing[i])))
 	}
 	for i := range m.Questions {
 		q := &m.Questions[i]
 		if i > 0 {
 			l.prefix = fmt.Sprintf("QUESTION[%d].", i)
 		}
-		l.add("QUESTION_NAME", EncodedNameLen(q.Scope), nameText(q.Name, q.Scope))
+		l.name("QUESTION_NAME", q.spelled())
 		l.add("QUESTION_TYPE", 2, typeText(q.Type))
 		l.add("QUESTION_CLASS", 2, classText(q.Class))
 	}
@@ -69,6 +78,8 @@ func (m NameMessage) Fields() []Field {
 			n++
 		}
 	}
+	l.prefix = ""
+	l.raw("end", m.Trailing)
 	return l.fields
 }
 
@@ -76,17 +87,16 @@ func (m *NameMessage) listRecord(l *fieldList, rr *Resource) {
 	switch {
 	case rr.Pointer != 0:
 		l.add("RR_NAME", pointerLen, fmt.Sprintf("%s (pointer to %d)", rr.nameText(), rr.Pointer))
-	case rr.Bare:
-		l.add("RR_NAME", EncodedNameLen(rr.Scope)-scopeAt, rr.nameText())
 	default:
-		l.add("RR_NAME", EncodedNameLen(rr.Scope), rr.nameText())
+		l.name("RR_NAME", rr.spelled())
 	}
+	missing := int(rr.Missing)
 	l.add("RR_TYPE", 2, typeText(rr.Type))
 	l.add("RR_CLASS", 2, classText(rr.Class))
 	l.number("TTL", 4, uint64(rr.TTL))
 	switch m.form(rr.Type) {
 	case addressForm:
-		l.number("RDLENGTH", 2, uint64(nbAddrLen*len(rr.Addrs)))
+		l.number("RDLENGTH", 2, uint64(nbAddrLen*len(rr.Addrs)+len(rr.Data)+missing))
 		for i, entry := range rr.Addrs {
 			index := ""
 			if i > 0 {
@@ -95,27 +105,30 @@ func (m *NameMessage) listRecord(l *fieldList, rr *Resource) {
 			l.add("NB_FLAGS"+index, 2, entry.Flags.String())
 			l.add("NB_ADDRESS"+index, ipv4Len, entry.Addr.String())
 		}
+		l.raw("RDATA", rr.Data)
 	case statusForm:
-		var status NodeStatus
-		if rr.Status != nil {
-			status = *rr.Status
+		if rr.Status == nil {
+			l.number("RDLENGTH", 2, uint64(missing))
+			return
 		}
-		l.number("RDLENGTH", 2, uint64(status.encodedLen()))
-		status.list(l)
+		l.number("RDLENGTH", 2, uint64(rr.Status.encodedLen()+missing))
+		rr.Status.list(l)
 	case wackForm:
-		l.number("RDLENGTH", 2, uint64(len(rr.Data)))
-		l.add("RDATA", len(rr.Data), requestText(rr.Data))
+		l.number("RDLENGTH", 2, uint64(len(rr.Data)+missing))
+		if len(rr.Data) > 0 {
+			l.add("RDATA", len(rr.Data), requestText(rr.Data))
+		}
 	case rawForm:
-		l.number("RDLENGTH", 2, uint64(len(rr.Data)))
+		l.number("RDLENGTH", 2, uint64(len(rr.Data)+missing))
 		rr.listRaw(l)
 	}
 }
 
 func (rr *Resource) listRaw(l *fieldList) {
 	switch {
-	case rr.Type == TypeNS:
+	case rr.Type == TypeNS && len(rr.Data) > 0:
 		value := Printable(rr.Data)
-		if name, next, err := parseLabels(rr.Data, 0, 0, "NSD_NAME"); err == nil && next == len(rr.Data) {
+		if name, next, err := new(reader).labels(rr.Data, 0, 0, "NSD_NAME"); err == nil && next == len(rr.Data) {
 			value = name
 		}
 		l.add("NSD_NAME", len(rr.Data), value)
@@ -127,11 +140,15 @@ func (rr *Resource) listRaw(l *fieldList) {
 }
 
 func (s *NodeStatus) list(l *fieldList) {
-	l.number("NUM_NAMES", 1, uint64(len(s.Names)))
+	l.number("NUM_NAMES", 1, uint64(len(s.Names)+int(s.Missing)))
 	for i, row := range s.Names {
 		index := fmt.Sprintf("[%d]", i)
 		l.add("NODE_NAME"+index, len(row.Name), row.Name.String())
 		l.add("NAME_FLAGS"+index, 2, row.Flags.String())
+	}
+	if s.Cut {
+		l.raw("STATISTICS", s.Rest)
+		return
 	}
 	st := &s.Stats
 	l.add("UNIT_ID", len(st.UnitID), fmt.Sprintf("% x", st.UnitID))
@@ -154,6 +171,7 @@ func (s *NodeStatus) list(l *fieldList) {
 	l.number("MAX_NUMBER_PENDING_SESSIONS", 2, uint64(st.MaxPendingSessions))
 	l.number("MAX_TOTAL_SESSIONS_POSSIBLE", 2, uint64(st.MaxSessions))
 	l.number("SESSION_DATA_PACKET_SIZE", 2, uint64(st.PacketSize))
+	l.raw("STATISTICS", s.Rest)
 }
 
 // Fields lists the message's fields in the order of the wire.
@@ -167,25 +185,27 @@ func (m DatagramMessage) Fields() []Field {
 	switch m.Type {
 	case DgmError:
 		l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, dgmErrorText(m.ErrorCode)))
+		l.raw("end", m.Trailing)
 		return l.fields
 	case DgmQuery, DgmPositive, DgmNegative:
-		l.add("DESTINATION_NAME", EncodedNameLen(m.DestScope), nameText(m.DestName, m.DestScope))
+		l.name("DESTINATION_NAME", m.dest())
+		l.raw("end", m.Trailing)
 		return l.fields
 	case DgmUnique, DgmGroup, DgmBroadcast:
 	}
-	length := len(m.Data)
+	source, dest := m.source(), m.dest()
+	length := len(m.Data) + m.LengthOff
 	if m.HasNames() {
-		length += EncodedNameLen(m.SourceScope) + EncodedNameLen(m.DestScope)
+		length += source.encodedLen() + dest.encodedLen()
 	}
 	l.number("DGM_LENGTH", 2, uint64(length))
 	l.number("PACKET_OFFSET", 2, uint64(m.Offset))
 	if m.HasNames() {
-		l.add("SOURCE_NAME", EncodedNameLen(m.SourceScope), nameText(m.SourceName, m.SourceScope))
-		l.add("DESTINATION_NAME", EncodedNameLen(m.DestScope), nameText(m.DestName, m.DestScope))
+		l.name("SOURCE_NAME", source)
+		l.name("DESTINATION_NAME", dest)
 	}
-	if len(m.Data) > 0 {
-		l.add("USER_DATA", len(m.Data), Printable(m.Data))
-	}
+	l.raw("USER_DATA", m.Data)
+	l.raw("end", m.Trailing)
 	return l.fields
 }
 
@@ -193,35 +213,44 @@ func (m DatagramMessage) Fields() []Field {
 func (m SessionMessage) Fields() []Field {
 	var l fieldList
 	l.add("TYPE", 1, fmt.Sprintf("0x%02x %v", uint8(m.Type), m.Type))
-	length := 0
+	called, calling := m.called(), m.calling()
+	length := len(m.Rest)
 	switch m.Type {
 	case SsnMessage:
-		length = len(m.Data)
+		length += len(m.Data)
 	case SsnRequest:
-		length = EncodedNameLen(m.CalledScope) + EncodedNameLen(m.CallingScope)
+		length += called.encodedLen() + calling.encodedLen()
 	case SsnNegative:
-		length = 1
+		if !m.Short {
+			length++
+		}
 	case SsnRetarget:
-		length = retargetLen
+		if !m.Short {
+			length += retargetLen
+		}
 	case SsnPositive, SsnKeepAlive:
 	}
-	l.add("FLAGS", 1, fmt.Sprintf("0x%02x", length>>16&lengthBit))
+	l.add("FLAGS", 1, fmt.Sprintf("0x%02x", length>>16&lengthBit|int(m.Reserved)))
 	l.number("LENGTH", 2, uint64(length))
 	switch m.Type {
 	case SsnMessage:
-		if len(m.Data) > 0 {
-			l.add("USER_DATA", len(m.Data), Printable(m.Data))
-		}
+		l.raw("USER_DATA", m.Data)
 	case SsnRequest:
-		l.add("CALLED_NAME", EncodedNameLen(m.CalledScope), nameText(m.Called, m.CalledScope))
-		l.add("CALLING_NAME", EncodedNameLen(m.CallingScope), nameText(m.Calling, m.CallingScope))
+		l.name("CALLED_NAME", called)
+		l.name("CALLING_NAME", calling)
 	case SsnNegative:
-		l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, ssnErrorText(m.ErrorCode)))
+		if !m.Short {
+			l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, ssnErrorText(m.ErrorCode)))
+		}
 	case SsnRetarget:
-		l.add("RETARGET_IP_ADDRESS", ipv4Len, m.Retarget.Addr().String())
-		l.number("PORT", 2, uint64(m.Retarget.Port()))
+		if !m.Short {
+			l.add("RETARGET_IP_ADDRESS", ipv4Len, m.Retarget.Addr().String())
+			l.number("PORT", 2, uint64(m.Retarget.Port()))
+		}
 	case SsnPositive, SsnKeepAlive:
 	}
+	l.raw("body", m.Rest)
+	l.raw("end", m.Trailing)
 	return l.fields
 }
 
@@ -266,13 +295,8 @@ func classText(c uint16) string {
 }
 
 func (rr *Resource) nameText() string {
-	switch {
-	case !rr.Bare:
-		return nameText(rr.Name, rr.Scope)
-	case rr.Scope == "":
-		return "(null name)"
-	}
-	return rr.Scope
+	s := rr.spelled()
+	return s.text()
 }
 
 // requestText shows a WACK's data, the OPCODE and NM_FLAGS of the request.

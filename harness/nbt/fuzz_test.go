@@ -5,7 +5,9 @@ package nbt_test
 import (
 	"bytes"
 	"encoding"
+	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -15,34 +17,80 @@ import (
 )
 
 // fuzzMessage checks that what parses encodes to the same bytes and parses from them to the same message, and that what
-// is shown of it is printable and covers every byte.
+// is shown of it is printable and covers every byte; that what parses strictly parses leniently to the same message with
+// nothing odd; that a message used before is no different; and that none of this costs more than the bytes are worth.
 func fuzzMessage(f *testing.F, service fixtures.Service) {
 	f.Helper()
 	for _, list := range [][]fixtures.Vector{fixtures.Vectors(), fixtures.Malformed()} {
 		for _, v := range list {
-			if v.Service == service && len(v.Bytes) < 1000 {
+			if v.Service == service && len(v.Bytes) < 5000 {
 				f.Add(v.Bytes)
 			}
 		}
 	}
+	used := map[nbt.Mode]decoder{nbt.Strict: blank(service), nbt.Lenient: blank(service)}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parse(service, b)
-		if err != nil {
+		checkCost(t, service, b)
+		strict, strictErr := parse(service, b)
+		lenient, lenientErr := parseLenient(service, b)
+		for mode, m := range used {
+			want, wantErr := strict, strictErr
+			if mode == nbt.Lenient {
+				want, wantErr = lenient, lenientErr
+			}
+			err := m.Decode(b, mode)
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) || fmt.Sprintf("%+v", shown(m)) != fmt.Sprintf("%+v", shown(want)) {
+				t.Fatalf("into a used message:\n%+v (%v), else\n%+v (%v)", shown(m), err, shown(want), wantErr)
+			}
+		}
+		if strictErr == nil {
+			if lenientErr != nil || !reflect.DeepEqual(lenient, strict) || len(oddities(lenient)) > 0 {
+				t.Fatalf("leniently %+v (%v), strictly %+v", lenient, lenientErr, strict)
+			}
+		}
+		if lenientErr == nil {
+			checkLenient(t, service, lenient, b)
+		}
+	})
+}
+
+// checkLenient checks a message that was parsed leniently from b.
+func checkLenient(t *testing.T, service fixtures.Service, m encoding.BinaryAppender, b []byte) {
+	t.Helper()
+	for _, odd := range oddities(m) {
+		if odd.Lossy {
 			return
 		}
-		encoded, err := m.AppendBinary(nil)
-		if err != nil {
-			t.Fatalf("parsed, but: %v", err)
+		if odd.Offset > len(b) || odd.Field == "" || odd.Text() == "" {
+			t.Fatalf("odd: %+v", odd)
 		}
-		if !bytes.Equal(encoded, b) {
-			t.Fatalf("encoded to\n%x, parsed from\n%x", encoded, b)
-		}
-		again, err := parse(service, encoded)
-		if err != nil || !reflect.DeepEqual(again, m) {
-			t.Fatalf("parsed again to %v (%v), first to %v", again, err, m)
-		}
-		checkText(t, m, len(b))
-	})
+	}
+	encoded, err := m.AppendBinary(nil)
+	if err != nil {
+		t.Fatalf("parsed with %v, but: %v", oddities(m), err)
+	}
+	if !bytes.Equal(encoded, b) {
+		t.Fatalf("encoded to\n%x, parsed from\n%x, odd: %v", encoded, b, oddities(m))
+	}
+	again, err := parseLenient(service, encoded)
+	if err != nil || !reflect.DeepEqual(again, m) {
+		t.Fatalf("parsed again to %v (%v), first to %v", again, err, m)
+	}
+	checkText(t, m, len(b))
+}
+
+// checkCost checks that parsing allocates at most eight times the input and a mebibyte.
+func checkCost(t *testing.T, service fixtures.Service, b []byte) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _ = parse(service, b)
+	_, _ = parseLenient(service, b)
+	runtime.ReadMemStats(&after)
+	// The two of them together: other goroutines of the fuzzing engine may allocate a little meanwhile.
+	if cost, most := after.TotalAlloc-before.TotalAlloc, 2*(8*uint64(len(b))+1<<20); cost > most {
+		t.Fatalf("%d bytes cost %d, at most %d", len(b), cost, most)
+	}
 }
 
 func checkText(t *testing.T, m encoding.BinaryAppender, length int) {

@@ -131,7 +131,7 @@ func NegativeAnswer(id uint16, name netbios.Name, code RCode) NameMessage {
 // 0x8100, RFC 1002 section 4.2.15): the domain that the other is responsible for, its name in that domain's form, and its
 // address. Both are labels with dots between them. The error is an [*EncodeError] about the server's name.
 func Redirect(id uint16, domain, server string, addr netip.Addr, ttl uint32) (NameMessage, error) {
-	encoded, err := appendLabels(nil, nil, server)
+	encoded, err := appendLabels(nil, nil, server, maxNameLen)
 	if err != nil {
 		return NameMessage{}, &EncodeError{"NSD_NAME", err}
 	}

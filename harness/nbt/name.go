@@ -3,6 +3,7 @@
 package nbt
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,27 @@ const (
 	labelPrefix = 0x00
 	pointPrefix = 0xc0
 	maxPointer  = 0x3fff // a pointer has 14 bits
+
+	// What lenient parsing takes. Samba's scopes of 238 bytes make names of 273, so there must be some room above 255;
+	// longer than this a name does not fit a message of MAX_DATAGRAM_LENGTH.
+	maxOddNameLen = MaxDatagramPayload - headerLen - questionFixedLen // 532
+	maxHops       = 4
+
+	maxPointedText = 1 << 18
+	textRoom       = 1024 // for the text of a scope that keeps to 255 bytes, each of four characters
 )
+
+// LowerCase tells which of the 32 letters of an encoded name are lower-case: the highest bit is the first letter's. The
+// RFC has none; some stacks send them, and lenient parsing keeps them.
+type LowerCase uint32
+
+// spelled is a name as a message has it.
+type spelled struct {
+	name  netbios.Name
+	scope string
+	bare  bool // no NetBIOS name, but the labels of scope alone
+	lower LowerCase
+}
 
 // AppendName appends the encoded form of a name: the length 0x20, two letters for each byte ('A' plus its high half, 'A'
 // plus its low half: first-level encoding, RFC 1001 section 14.1), the labels of the scope, and a zero byte (second-level
@@ -30,16 +51,72 @@ const (
 // A scope is written as labels with dots between them. A dot or a backslash inside a label, and any byte outside
 // 0x20-0x7E, is written \xHH. No scope is the empty string. On an error b is returned as it was.
 func AppendName(b []byte, n netbios.Name, scope string) ([]byte, error) {
+	return appendName(b, &spelled{name: n, scope: scope}, maxNameLen)
+}
+
+func appendName(b []byte, s *spelled, longest int) ([]byte, error) {
 	var e [unscopedLen]byte // its last byte stays zero
 	e[0] = lettersLen
-	for i, c := range n {
+	for i, c := range s.name {
 		e[1+2*i] = 'A' + c>>4
 		e[2+2*i] = 'A' + c&15
 	}
-	if scope == "" {
+	for i := range lettersLen {
+		if s.lower == 0 {
+			break
+		}
+		if s.lower&(1<<(lettersLen-1-i)) != 0 {
+			e[1+i] |= 'a' - 'A'
+		}
+	}
+	if s.scope == "" {
 		return append(b, e[:]...), nil
 	}
-	return appendLabels(b, e[:scopeAt], scope)
+	return appendLabels(b, e[:scopeAt], s.scope, longest)
+}
+
+// appendLoosely appends a name that may be longer than 255 bytes, or no NetBIOS name.
+func appendLoosely(b []byte, s *spelled) ([]byte, error) {
+	if !s.bare {
+		return appendName(b, s, maxOddNameLen)
+	}
+	e, err := appendLabels(b, nil, s.scope, maxOddNameLen)
+	if err == nil && looksEncoded(e[len(b):]) {
+		return b, fmt.Errorf("%w: %q cannot be told from a NetBIOS name here", ErrFirstLabel, s.scope)
+	}
+	return e, err
+}
+
+// looksEncoded reports whether lenient parsing would take a name for a NetBIOS name.
+func looksEncoded(name []byte) bool {
+	if name[0] != lettersLen {
+		return false
+	}
+	for _, c := range name[1:scopeAt] {
+		if c = c &^ ('a' - 'A'); c < 'A' || c > 'P' {
+			return false
+		}
+	}
+	return true
+}
+
+// encodedLen returns the length of the name when it is encoded without a pointer, in bytes.
+func (s *spelled) encodedLen() int {
+	if s.bare {
+		return EncodedNameLen(s.scope) - scopeAt
+	}
+	return EncodedNameLen(s.scope)
+}
+
+// text prints the name with its scope.
+func (s *spelled) text() string {
+	switch {
+	case !s.bare:
+		return nameText(s.name, s.scope)
+	case s.scope == "":
+		return "(null name)"
+	}
+	return s.scope
 }
 
 // EncodedNameLen returns the length of a name with this scope when it is encoded, in bytes: 34 without a scope.
@@ -52,7 +129,7 @@ func EncodedNameLen(scope string) int {
 }
 
 // appendLabels appends a name that begins with these bytes and goes on with the labels of a scope.
-func appendLabels(b, name []byte, scope string) ([]byte, error) {
+func appendLabels(b, name []byte, scope string, longest int) ([]byte, error) {
 	e := append(b, name...)
 	for more := scope != ""; more; {
 		var label string
@@ -77,44 +154,108 @@ func appendLabels(b, name []byte, scope string) ([]byte, error) {
 		e[at] = byte(length)
 	}
 	e = append(e, 0)
-	if length := len(e) - len(b); length > maxNameLen {
+	if length := len(e) - len(b); length > longest {
 		return b, fmt.Errorf("%w: %d", ErrNameLong, length)
 	}
 	return e, nil
 }
 
-// parseName reads an encoded name that begins at off, into n, and returns its scope and where the next field begins. A
-// pointer is an error: only [parseResourceName] takes one.
-func parseName(b []byte, off int, field string, n *netbios.Name) (scope string, next int, err error) {
+// name reads an encoded name that begins at off and returns where the next field begins.
+//
+// Strictly, a pointer is an error; RR_NAME, which may be one, is read by [NameMessage.parseResourceName].
+func (r *reader) name(b []byte, off int, field string, s *spelled) (next int, err error) {
+	*s = spelled{}
 	if off >= len(b) {
-		return "", off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
+		return off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
 	}
 	if b[off] != lettersLen {
-		return "", off, &ParseError{Field: field, Offset: off, Err: firstLabelFault(b[off])}
+		return r.otherName(b, off, field, s)
 	}
 	if len(b)-off < unscopedLen {
-		return "", off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
+		return off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
 	}
-	letters := b[off+1 : off+scopeAt]
-	var seen byte // every half that was met: one above 15 leaves a bit in its upper four
-	for i := range n {
-		high, low := letters[2*i]-'A', letters[2*i+1]-'A'
-		seen |= high | low
-		n[i] = high<<4 | low&15
-	}
-	if seen > 15 {
-		return "", off, letterError(letters, off+1, field)
+	if !letters((*[lettersLen]byte)(b[off+1:]), &s.name) {
+		if err := r.oddLetters(b[off+1:off+scopeAt], off+1, field, s); err != nil {
+			return off, err
+		}
+		if s.bare {
+			s.scope, next, err = r.labels(b, off, off, field)
+			return next, err
+		}
 	}
 	if b[off+scopeAt] == 0 {
-		return "", off + unscopedLen, nil
+		return off + unscopedLen, nil
 	}
-	return parseLabels(b, off, off+scopeAt, field)
+	s.scope, next, err = r.labels(b, off, off+scopeAt, field)
+	return next, err
 }
 
-// parseLabels reads the labels from off on of a name that begins at start. It looks at no more than the 255 bytes that
-// the whole name may have.
-func parseLabels(b []byte, start, off int, field string) (scope string, next int, err error) {
-	var text strings.Builder
+// otherName reads a name whose first byte is not the length of a NetBIOS name. Leniently, labels of other lengths are
+// kept as they are, and a pointer is followed.
+func (r *reader) otherName(b []byte, off int, field string, s *spelled) (next int, err error) {
+	switch prefix := b[off] & prefixMask; {
+	case !r.lenient():
+	case prefix == labelPrefix:
+		r.note(Odd{Field: field, Offset: off, Err: ErrFirstLabel, Got: int(b[off])})
+		s.bare = true
+		s.scope, next, err = r.labels(b, off, off, field)
+		return next, err
+	case prefix == pointPrefix && r.pointers:
+		target, err := r.pointer(b, off, field)
+		if err != nil {
+			return off, err
+		}
+		if _, err := r.name(b[:off], target, field, s); err != nil {
+			return off, pointerError(field, off, target, ErrPointerTarget)
+		}
+		return off + pointerLen, r.spend(field, off, len(s.scope))
+	}
+	return off, &ParseError{Field: field, Offset: off, Err: firstLabelFault(b[off])}
+}
+
+// oddLetters reads 32 bytes that are not all letters from A to P. Leniently, lower-case letters are read as upper-case
+// ones; a label with any other byte is no NetBIOS name, but one like those of DNS.
+func (r *reader) oddLetters(letters []byte, off int, field string, s *spelled) error {
+	first := -1
+	for i, c := range letters {
+		if 'A' <= c && c <= 'P' {
+			continue
+		}
+		if !r.lenient() {
+			return &ParseError{Field: field, Offset: off + i, Err: fmt.Errorf("%w: 0x%02x", ErrLetter, c)}
+		}
+		if c < 'a' || c > 'p' {
+			r.note(Odd{Field: field, Offset: off + i, Err: ErrLetter, Got: int(c)})
+			*s = spelled{bare: true}
+			return nil
+		}
+		s.lower |= 1 << (lettersLen - 1 - i)
+		if first < 0 {
+			first = i
+		}
+	}
+	for i := range s.name {
+		s.name[i] = half(letters[2*i])<<4 | half(letters[2*i+1])
+	}
+	r.note(Odd{Field: field, Offset: off + first, Err: ErrLower, Got: int(letters[first])})
+	return nil
+}
+
+// half is the half byte that a letter from A to P of either case stands for.
+func half(letter byte) byte { return letter&^('a'-'A') - 'A' }
+
+// labels reads the labels from off on of a name that begins at start. It looks at no more than the bytes that the whole
+// name may have: 255 strictly, 532 leniently.
+func (r *reader) labels(b []byte, start, off int, field string) (scope string, next int, err error) {
+	longest := maxNameLen
+	if r.lenient() {
+		longest = maxOddNameLen
+	}
+	var room [textRoom]byte
+	text := room[:0]
+	total := off - start // without pointers
+	longAt := 0          // where the name became too long for a strict reader
+	next = -1            // behind the first pointer
 	for {
 		if off >= len(b) {
 			return "", start, &ParseError{Field: field, Offset: start, Err: ErrTruncated}
@@ -123,33 +264,84 @@ func parseLabels(b []byte, start, off int, field string) (scope string, next int
 		switch length & prefixMask {
 		case labelPrefix:
 		case pointPrefix:
-			return "", start, &ParseError{Field: field, Offset: off, Err: ErrPointer}
+			if !r.lenient() || !r.pointers {
+				return "", start, &ParseError{Field: field, Offset: off, Err: ErrPointer}
+			}
+			target, err := r.pointer(b, off, field)
+			if err != nil {
+				return "", start, err
+			}
+			if next < 0 {
+				next = off + pointerLen
+			}
+			b, off = b[:off], target
+			continue
 		default:
 			return "", start, &ParseError{Field: field, Offset: off, Err: labelFault(b[off])}
 		}
 		end := off + 1 + length
 		// A label, unlike the last zero byte, has that byte to come.
-		if total := end - start + min(length, 1); total > maxNameLen {
+		total += 1 + length
+		if total+min(length, 1) > longest {
 			return "", start, &ParseError{Field: field, Offset: off, Err: ErrNameLong}
+		}
+		if total+min(length, 1) > maxNameLen && longAt == 0 {
+			longAt = off
 		}
 		if end > len(b) {
 			return "", start, &ParseError{Field: field, Offset: start, Err: ErrTruncated}
 		}
 		if length == 0 {
-			return text.String(), end, nil
+			break
 		}
-		if text.Len() > 0 {
-			text.WriteByte('.')
+		if len(text) > 0 {
+			text = append(text, '.')
 		}
 		for _, c := range b[off+1 : end] {
 			if c == '.' || !isPlain(c) {
-				writeEscape(&text, c)
+				text = appendEscape(text, c)
 			} else {
-				text.WriteByte(c)
+				text = append(text, c)
 			}
 		}
 		off = end
 	}
+	if longAt > 0 {
+		r.note(Odd{Field: field, Offset: longAt, Err: ErrNameLong, Got: total})
+	}
+	scope = r.memory.scope(text)
+	if next < 0 {
+		return scope, off + 1, nil
+	}
+	return scope, next, r.spend(field, start, len(scope))
+}
+
+// pointer reads a pointer where strictly there may be none, and notes that. It must go back, past the header, and a name
+// may take four: so it ends.
+func (r *reader) pointer(b []byte, off int, field string) (target int, err error) {
+	if len(b)-off < pointerLen {
+		return 0, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
+	}
+	target = int(binary.BigEndian.Uint16(b[off:]) & maxPointer)
+	switch r.hops++; {
+	case target >= off:
+		return 0, pointerError(field, off, target, ErrPointerForward)
+	case target < headerLen:
+		return 0, pointerError(field, off, target, ErrPointerTarget)
+	case r.hops > maxHops:
+		return 0, pointerError(field, off, target, ErrPointerChain)
+	}
+	r.note(Odd{Field: field, Offset: off, Err: ErrPointer, Got: target, Lossy: true})
+	return target, nil
+}
+
+// spend counts the scope of a name that a pointer led to. Two bytes of pointer may stand for some hundred of text; no
+// message that is any use has more than [maxPointedText] of it, and no other may cost more.
+func (r *reader) spend(field string, off, text int) error {
+	if r.text += text; r.text > maxPointedText {
+		return &ParseError{Field: field, Offset: off, Err: ErrPointerText}
+	}
+	return nil
 }
 
 func firstLabelFault(length byte) error {
@@ -163,15 +355,6 @@ func firstLabelFault(length byte) error {
 }
 
 func labelFault(length byte) error { return fmt.Errorf("%w: 0x%02x", ErrLabel, length) }
-
-func letterError(letters []byte, off int, field string) error {
-	for i, c := range letters {
-		if c < 'A' || c > 'P' {
-			return &ParseError{Field: field, Offset: off + i, Err: fmt.Errorf("%w: 0x%02x", ErrLetter, c)}
-		}
-	}
-	panic("nbt: no letter at fault")
-}
 
 // nameText prints a name with its scope.
 func nameText(n netbios.Name, scope string) string {

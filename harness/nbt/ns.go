@@ -94,6 +94,20 @@ type NameMessage struct {
 	// Uncounted says that ANCOUNT is 0 although Answers holds one record: so the diagram of the negative name query
 	// response has it (section 4.2.14). Such messages are parsed; this package's [NegativeAnswer] counts its record.
 	Uncounted bool
+
+	// What only lenient parsing finds. Missing is how many entries of each section QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT
+	// claim and the message does not have; Trailing is what follows the last entry, such as the 18 bytes that Windows XP
+	// leaves behind a node status.
+	Missing  [4]uint16
+	Trailing []byte
+	Odd      []Odd // what is not as the RFC has it; not encoded
+
+	// Loose is set by lenient parsing when there is something odd, and may be set to build a message that is: AppendBinary
+	// then writes names longer than 255 bytes, bare names anywhere and RDATA that is not as long as its type has it, all
+	// of which it refuses otherwise.
+	Loose bool
+
+	memory *memory // of Decode
 }
 
 // Question is an entry of the question section.
@@ -102,10 +116,13 @@ type Question struct {
 	Scope string // see [AppendName]
 	Type  uint16
 	Class uint16
+
+	Bare  bool      // QUESTION_NAME is no NetBIOS name but the labels of Scope alone: only lenient parsing takes it
+	Lower LowerCase // likewise
 }
 
 // Resource is a resource record. Which of Addrs, Status and Data holds its RDATA depends on its type; the other two are
-// empty.
+// empty. In a message that was parsed leniently, Data may also hold what follows the last whole address.
 type Resource struct {
 	Name  netbios.Name
 	Scope string // see [AppendName]
@@ -115,8 +132,11 @@ type Resource struct {
 	Pointer uint16
 
 	// Bare says that RR_NAME is no NetBIOS name but the labels of Scope alone: the domains of a redirect (section
-	// 4.2.15) or, without a scope, the null name of a WACK (section 4.2.16).
+	// 4.2.15) or, without a scope, the null name of a WACK (section 4.2.16). Lenient parsing takes it anywhere.
 	Bare bool
+
+	Lower   LowerCase // letters of RR_NAME: only lenient parsing takes them
+	Missing uint16    // bytes that RDLENGTH claims and the message does not have, likewise
 
 	Type   uint16
 	Class  uint16
@@ -162,6 +182,8 @@ const (
 	// The least that an entry of a section takes: what bounds how many entries some bytes can hold.
 	minQuestionLen = unscopedLen + questionFixedLen
 	minRecordLen   = 1 + recordFixedLen // a null name
+
+	minBareQuestionLen = 1 + questionFixedLen // which only lenient parsing takes
 )
 
 var (
@@ -185,11 +207,80 @@ func (m NameMessage) FlagWord() uint16 {
 // It allocates once for messages with at most one record that holds at most one address, and for each further list once.
 func ParseNameMessage(b []byte) (NameMessage, error) {
 	var m NameMessage
-	err := m.parse(b)
+	err := m.parse(b, Strict)
 	return m, err
 }
 
-func (m *NameMessage) parse(b []byte) error {
+// ParseNameMessageLenient reads a name service message as far as it can be read, see [Lenient]; what was odd is in Odd.
+// What cannot be read is a [*ParseError] as in [ParseNameMessage].
+func ParseNameMessageLenient(b []byte) (NameMessage, error) {
+	var m NameMessage
+	err := m.parse(b, Lenient)
+	return m, err
+}
+
+// Decode is [ParseNameMessage] or [ParseNameMessageLenient] into a message that was used before. It reuses the memory of
+// m's lists and remembers scopes, so that reading one message after the other allocates nothing once that has grown;
+// nobody else may hold the lists, nor a copy of the message. Lists without entries may be empty or nil.
+func (m *NameMessage) Decode(b []byte, mode Mode) error {
+	if m.decodeUsual(b) {
+		return nil
+	}
+	return m.decodeOther(b, mode)
+}
+
+func (m *NameMessage) decodeOther(b []byte, mode Mode) error {
+	if m.memory == nil {
+		if m.used() {
+			m.memory = new(memory)
+		} else if m.makeRoom(b); m.decodeUsual(b) {
+			// Most messages of programs that take a new one for each packet need no more than this.
+			return nil
+		}
+	}
+	m.reset()
+	return m.parse(b, mode)
+}
+
+// used reports whether the message has lists that can be used again.
+func (m *NameMessage) used() bool {
+	return cap(m.Questions)+cap(m.Answers)+cap(m.Authority)+cap(m.Additional) > 0
+}
+
+// parse parses into an empty message.
+func (m *NameMessage) parse(b []byte, mode Mode) error {
+	r := reader{mode: mode, pointers: true, odd: m.Odd[:0], memory: m.memory}
+	err := m.decode(&r, b)
+	m.Odd, m.Loose = r.odd, len(r.odd) > 0
+	return err
+}
+
+// reset empties the message but for the memory of its lists.
+func (m *NameMessage) reset() {
+	m.takeBack()
+	m.ID, m.Flags, m.Response, m.Opcode, m.RCode = 0, 0, false, 0, 0
+	m.Questions, m.Answers = m.Questions[:0], m.Answers[:0]
+	m.Authority, m.Additional = m.Authority[:0], m.Additional[:0]
+	m.Uncounted, m.Loose, m.Missing, m.Trailing, m.Odd = false, false, [4]uint16{}, nil, m.Odd[:0]
+}
+
+// takeBack takes the status of a record for the next message.
+func (m *NameMessage) takeBack() {
+	if m.memory == nil || !m.memory.lent {
+		return
+	}
+	for section := answers; section <= additional; section++ {
+		records := m.section(section)
+		for i := range records {
+			if status := records[i].Status; status != nil {
+				m.memory.status, records[i].Status = status, nil
+			}
+		}
+	}
+	m.memory.lent = false
+}
+
+func (m *NameMessage) decode(r *reader, b []byte) error {
 	if len(b) < headerLen {
 		return headerFields.cut(0, len(b))
 	}
@@ -203,48 +294,47 @@ func (m *NameMessage) parse(b []byte) error {
 	for i := range n {
 		n[i] = int(binary.BigEndian.Uint16(b[4+2*i:]))
 	}
-	if err := m.checkCounts(n, len(b)-headerLen); err != nil {
+	have := n
+	if r.lenient() {
+		have = n.within(len(b) - headerLen)
+	} else if err := n.fit(len(b) - headerLen); err != nil {
 		return err
 	}
-	if m.mayLeaveUncounted() && n == (counts{}) {
+	if section, why := m.lacks(n); why != "" {
+		if !r.lenient() {
+			return countError(section, fmt.Errorf("%w: %s", ErrCount, why))
+		}
+		r.note(Odd{Field: countFields[section], Offset: countAt(section), Err: ErrCount})
+	}
+	if m.mayLeaveUncounted() && n == (counts{}) && !(r.lenient() && len(b) == headerLen) {
 		m.Uncounted = true
-		n[answers] = 1
+		n[answers], have[answers] = 1, 1
 	}
-
-	var single []NBAddr // memory for the address of a single record
-	if n.records() == 1 && n[questions] <= 1 {
-		s := new(space)
-		if n[questions] == 1 {
-			m.Questions = s.question[:]
-		}
-		m.divide(s.record[:], n)
-		single = s.addr[:1:1]
-	} else {
-		if n[questions] > 0 {
-			m.Questions = make([]Question, n[questions])
-		}
-		m.divide(make([]Resource, n.records()), n)
-	}
+	single := m.reserve(have)
 
 	off := headerLen
 	var err error
-	for i := range m.Questions {
-		if off, err = m.Questions[i].parse(b, off); err != nil {
-			return m.upTo(questions, i, err)
-		}
-	}
-	for section := answers; section <= additional; section++ {
-		for i := range m.section(section) {
-			rr := &m.section(section)[i]
-			if off, err = m.parseResource(b, off, rr, single); err != nil {
+	for section := questions; section <= additional; section++ {
+		for i := range have[section] {
+			if off == len(b) && r.lenient() {
+				m.cut(section, i)
+				m.Missing[section] = uint16(n[section] - i)
+				r.note(Odd{
+					Field: countFields[section], Offset: countAt(section), Err: ErrFewer, Got: n[section], Want: i,
+				})
+				break
+			}
+			if section == questions {
+				if off, err = m.Questions[i].parse(r, b, off); err != nil {
+					return m.upTo(section, i, err)
+				}
+			} else if off, err = m.parseResource(r, b, off, &m.section(section)[i], single); err != nil {
 				return m.upTo(section, i+1, err)
 			}
 		}
 	}
-	if off != len(b) {
-		return &ParseError{Field: "end", Offset: off, Err: fmt.Errorf("%w: %d", ErrTrailing, len(b)-off)}
-	}
-	return nil
+	m.Trailing, err = r.left(b, off)
+	return err
 }
 
 // space is the memory of a message of the usual shape, in one piece.
@@ -268,31 +358,55 @@ var countFields = [...]string{"QDCOUNT", "ANCOUNT", "NSCOUNT", "ARCOUNT"}
 
 func (n counts) records() int { return n[answers] + n[authority] + n[additional] }
 
-// checkCounts refuses counts that the rest of the message has no room for, before anything is allocated by them, and
-// those of messages that lack the part they are about.
-func (m *NameMessage) checkCounts(n counts, room int) error {
+// least is how many bytes an entry of a section takes at least, strictly.
+func least(section int) int {
+	if section == questions {
+		return minQuestionLen
+	}
+	return minRecordLen
+}
+
+// fit refuses counts that the rest of the message has no room for, before anything is allocated by them.
+func (n counts) fit(room int) error {
 	for i, count := range n {
-		least := minRecordLen
-		if i == questions {
-			least = minQuestionLen
-		}
-		if room -= count * least; room < 0 { // at most 65535*38: no overflow
+		if room -= count * least(i); room < 0 { // at most 65535*38: no overflow
 			return countError(i, fmt.Errorf("%w: %d entries", ErrTruncated, count))
 		}
-	}
-	switch {
-	case !m.Response && n[questions] == 0:
-		return countError(questions, fmt.Errorf("%w: a request asks about a name", ErrCount))
-	case !m.Response && m.Opcode.claims() && n[additional] == 0:
-		return countError(additional, fmt.Errorf("%w: a %v request says who asks", ErrCount, m.Opcode))
-	case m.Response && n.records() == 0 && !m.mayLeaveUncounted():
-		return countError(answers, fmt.Errorf("%w: a response has a record", ErrCount))
 	}
 	return nil
 }
 
+// within is how many entries of each section a lenient reader needs memory for: no more than the rest of the message has
+// room for, and one more, so that it finds out where there is none.
+func (n counts) within(room int) counts {
+	for i := range n {
+		smallest := least(i)
+		if i == questions {
+			smallest = minBareQuestionLen
+		}
+		n[i] = min(n[i], room/smallest+1)
+		room = max(0, room-n[i]*smallest)
+	}
+	return n
+}
+
+// lacks names the section without which a message of this kind is not about anything, and says why, if that is empty.
+func (m *NameMessage) lacks(n counts) (section int, why string) {
+	switch {
+	case !m.Response && n[questions] == 0:
+		return questions, "a request asks about a name"
+	case !m.Response && m.Opcode.claims() && n[additional] == 0:
+		return additional, "a request of this kind says who asks"
+	case m.Response && n.records() == 0 && !m.mayLeaveUncounted():
+		return answers, "a response has a record"
+	}
+	return 0, ""
+}
+
+func countAt(section int) int { return 4 + 2*section }
+
 func countError(section int, cause error) error {
-	return &ParseError{Field: countFields[section], Offset: 4 + 2*section, Err: cause}
+	return &ParseError{Field: countFields[section], Offset: countAt(section), Err: cause}
 }
 
 // claims reports whether a request with this opcode carries its sender's name and address in a record.
@@ -308,6 +422,27 @@ func (o Opcode) claims() bool {
 // mayLeaveUncounted reports whether this is a negative name query response, see [NameMessage].Uncounted.
 func (m *NameMessage) mayLeaveUncounted() bool {
 	return m.Response && m.Opcode == OpQuery && m.RCode != RCodeOK
+}
+
+// reserve makes room for the entries of each section, and for an address if there is to be one record.
+func (m *NameMessage) reserve(n counts) (single []NBAddr) {
+	if cap(m.Answers)+cap(m.Authority)+cap(m.Additional) == 0 {
+		if n.records() == 1 && n[questions] <= 1 && cap(m.Questions) == 0 {
+			s := new(space)
+			if n[questions] == 1 {
+				m.Questions = s.question[:]
+			}
+			m.divide(s.record[:], n)
+			return s.addr[:1:1]
+		}
+		m.divide(make([]Resource, n.records()), n)
+	} else {
+		for section := answers; section <= additional; section++ {
+			m.setSection(section, resize(m.section(section), n[section]))
+		}
+	}
+	m.Questions = resize(m.Questions, n[questions])
+	return nil
 }
 
 // divide hands out records to the three sections. Appending to one of them later does not run into the next.
@@ -343,33 +478,52 @@ func (m *NameMessage) setSection(i int, records []Resource) {
 
 // upTo cuts the message behind the first n entries of a section: what follows was not read.
 func (m *NameMessage) upTo(section, n int, err error) error {
-	if section == questions {
-		m.Questions = m.Questions[:n]
-		m.Answers, m.Authority, m.Additional = nil, nil, nil
-		return err
+	for later := additional; later > section; later-- {
+		m.cut(later, 0)
 	}
-	m.setSection(section, m.section(section)[:n])
-	for later := section + 1; later <= additional; later++ {
-		m.setSection(later, nil)
-	}
+	m.cut(section, n)
 	return err
 }
 
-func (q *Question) parse(b []byte, off int) (next int, err error) {
-	if q.Scope, off, err = parseName(b, off, "QUESTION_NAME", &q.Name); err != nil {
+// cut cuts a section behind its first n entries.
+func (m *NameMessage) cut(section, n int) {
+	switch {
+	case section == questions && n == 0 && cap(m.Questions) == 0:
+	case section == questions:
+		m.Questions = m.Questions[:n]
+	default:
+		m.setSection(section, m.section(section)[:n])
+	}
+}
+
+func (q *Question) parse(r *reader, b []byte, off int) (next int, err error) {
+	r.hops = 0
+	var s spelled
+	if off, err = r.name(b, off, "QUESTION_NAME", &s); err != nil {
 		return off, err
 	}
 	if len(b)-off < questionFixedLen {
 		return off, questionFields.cut(off, len(b)-off)
 	}
-	q.Type = binary.BigEndian.Uint16(b[off:])
-	q.Class = binary.BigEndian.Uint16(b[off+2:])
+	*q = Question{
+		Name: s.name, Scope: s.scope, Bare: s.bare, Lower: s.lower,
+		Type: binary.BigEndian.Uint16(b[off:]), Class: binary.BigEndian.Uint16(b[off+2:]),
+	}
 	return off + questionFixedLen, nil
 }
 
+func (q *Question) spelled() spelled { return spelled{q.Name, q.Scope, q.Bare, q.Lower} }
+
+func (rr *Resource) spelled() spelled { return spelled{rr.Name, rr.Scope, rr.Bare, rr.Lower} }
+
+func (rr *Resource) spell(s spelled) {
+	rr.Name, rr.Scope, rr.Bare, rr.Lower = s.name, s.scope, s.bare, s.lower
+}
+
 // parseResource reads the record at off. If there is just one address, it goes into single, unless that is nil.
-func (m *NameMessage) parseResource(b []byte, off int, rr *Resource, single []NBAddr) (next int, err error) {
-	if off, err = m.parseResourceName(b, off, rr); err != nil {
+func (m *NameMessage) parseResource(r *reader, b []byte, off int, rr *Resource, single []NBAddr) (next int, err error) {
+	*rr = Resource{Addrs: rr.Addrs[:0]}
+	if off, err = m.parseResourceName(r, b, off, rr); err != nil {
 		return off, err
 	}
 	if len(b)-off < recordFixedLen {
@@ -384,34 +538,71 @@ func (m *NameMessage) parseResource(b []byte, off int, rr *Resource, single []NB
 	// What can be read is bounded by the message, what may be read by RDLENGTH.
 	data := b[off:min(off+length, len(b))]
 	if len(data) < length {
-		err = &ParseError{
-			Field: "RDLENGTH", Offset: lengthAt,
-			Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, length, len(data)),
+		if r.lenient() {
+			rr.Missing = uint16(length - len(data))
+			r.note(Odd{Field: "RDLENGTH", Offset: lengthAt, Err: ErrTruncated, Got: length, Want: len(data)})
+		} else {
+			err = &ParseError{
+				Field: "RDLENGTH", Offset: lengthAt,
+				Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, length, len(data)),
+			}
 		}
 	}
-	switch m.form(rr.Type) {
-	case addressForm:
-		if err == nil && (length == 0 || length%nbAddrLen != 0) {
-			err = lengthError(lengthAt, length, "6 for each address")
-		}
-		rr.parseAddrs(data, single)
-	case statusForm:
-		rr.Status = new(NodeStatus)
-		if fault := rr.Status.parse(data, off); err == nil {
+	form := m.form(rr.Type)
+	if form == statusForm {
+		if fault := m.parseStatus(r, rr, data, off); err == nil {
 			err = fault
 		}
-	case wackForm:
-		if err == nil && length != wackDataLen {
-			err = lengthError(lengthAt, length, "2 in a WACK")
-		}
-		rr.Data = clip(data)
-	case rawForm:
-		if err == nil && rr.Type == TypeA && length != ipv4Len {
-			err = lengthError(lengthAt, length, "4 in a record of type A")
-		}
-		rr.Data = clip(data)
+		return off + len(data), err
 	}
-	return off + length, err
+	if fits, nearest, want := form.fits(rr.Type, len(data)); !fits && err == nil {
+		if !r.lenient() {
+			err = lengthError(lengthAt, length, want)
+		} else if rr.Missing == 0 { // else it is said already
+			r.note(Odd{Field: "RDLENGTH", Offset: lengthAt, Err: ErrLength, Got: length, Want: nearest})
+		}
+	}
+	if form == addressForm {
+		data = rr.parseAddrs(data, single)
+		if !r.lenient() {
+			data = nil
+		}
+	}
+	rr.Data = clip(data)
+	return off + length - int(rr.Missing), err
+}
+
+// parseStatus reads the RDATA of a record of type NBSTAT, into memory that an earlier status left.
+func (m *NameMessage) parseStatus(r *reader, rr *Resource, data []byte, off int) error {
+	if len(data) == 0 && r.lenient() {
+		if rr.Missing == 0 {
+			r.note(Odd{Field: "RDLENGTH", Offset: off - 2, Err: ErrLength, Want: 1 + statisticsLen})
+		}
+		return nil
+	}
+	if r.memory != nil {
+		rr.Status, r.memory.status, r.memory.lent = r.memory.status, nil, true
+	}
+	if rr.Status == nil {
+		rr.Status = new(NodeStatus)
+	}
+	return rr.Status.parse(r, data, off, rr.Missing > 0)
+}
+
+// fits tells whether RDATA in this form may have this length, else which length near it, and what that counts.
+func (f form) fits(rrType uint16, length int) (fits bool, nearest int, want string) {
+	switch {
+	case f == addressForm:
+		nearest = max(nbAddrLen, length-length%nbAddrLen)
+		want = "6 for each address"
+	case f == wackForm:
+		nearest, want = wackDataLen, "2 in a WACK"
+	case f == rawForm && rrType == TypeA:
+		nearest, want = ipv4Len, "4 in a record of type A"
+	default:
+		nearest = length
+	}
+	return length == nearest, nearest, want
 }
 
 func lengthError(off, got int, want string) error {
@@ -443,16 +634,16 @@ func (m *NameMessage) form(rrType uint16) form {
 }
 
 // parseAddrs reads the whole addresses in data; RDLENGTH, not NB's own count, says how many there are, so that their
-// number is bounded by the bytes of the message.
-func (rr *Resource) parseAddrs(data []byte, single []NBAddr) {
+// number is bounded by the bytes of the message. It returns what follows the last.
+func (rr *Resource) parseAddrs(data []byte, single []NBAddr) (rest []byte) {
 	n := len(data) / nbAddrLen
 	switch {
 	case n == 0:
-		return
-	case n == len(single):
+		return data
+	case n == len(single) && cap(rr.Addrs) == 0:
 		rr.Addrs = single
 	default:
-		rr.Addrs = make([]NBAddr, n)
+		rr.Addrs = resize(rr.Addrs, n)
 	}
 	for i := range rr.Addrs {
 		entry := data[i*nbAddrLen:]
@@ -461,6 +652,7 @@ func (rr *Resource) parseAddrs(data []byte, single []NBAddr) {
 			Addr:  netip.AddrFrom4([ipv4Len]byte(entry[2:])),
 		}
 	}
+	return data[n*nbAddrLen:]
 }
 
 // clip bounds a part of a message so that appending to it does not change what follows.
@@ -472,45 +664,77 @@ func clip(b []byte) []byte {
 }
 
 // parseResourceName reads RR_NAME, which may be a pointer: one hop, strictly back, to a name written out. Going back
-// once, no pointer can lead into a loop, and reading a name costs no more than its 255 bytes.
-func (m *NameMessage) parseResourceName(b []byte, off int, rr *Resource) (next int, err error) {
+// once, no pointer can lead into a loop, and reading a name costs no more than its 255 bytes. Leniently, four hops may
+// lead there.
+func (m *NameMessage) parseResourceName(r *reader, b []byte, off int, rr *Resource) (next int, err error) {
+	r.hops = 0
 	if off >= len(b) || b[off]&prefixMask != pointPrefix {
-		return m.parseWrittenName(b, off, rr)
+		return m.parseWrittenName(r, b, off, rr)
 	}
 	if len(b)-off < pointerLen {
 		return off, &ParseError{Field: "RR_NAME", Offset: off, Err: ErrTruncated}
 	}
 	target := int(binary.BigEndian.Uint16(b[off:]) & maxPointer)
-	switch {
-	case target == QuestionName && len(m.Questions) > 0:
-		rr.Name, rr.Scope = m.Questions[0].Name, m.Questions[0].Scope
-	case target >= off:
-		return off, pointerError(off, target, ErrPointerForward)
-	case target < headerLen:
-		return off, pointerError(off, target, ErrPointerTarget)
-	case b[target]&prefixMask == pointPrefix:
-		return off, pointerError(off, target, ErrPointerChain)
-	default:
-		// The name must end before the pointer to it begins.
-		if _, err := m.parseWrittenName(b[:off], target, rr); err != nil {
-			return off, pointerError(off, target, ErrPointerTarget)
-		}
-	}
 	rr.Pointer = uint16(target)
-	return off + pointerLen, nil
-}
-
-func pointerError(off, target int, cause error) error {
-	return &ParseError{Field: "RR_NAME", Offset: off, Err: fmt.Errorf("%w: to offset %d", cause, target)}
-}
-
-func (m *NameMessage) parseWrittenName(b []byte, off int, rr *Resource) (next int, err error) {
-	if off < len(b) && b[off] != lettersLen && m.mayBeBare(b[off]) {
-		rr.Bare = true
-		rr.Scope, off, err = parseLabels(b, off, off, "RR_NAME")
+	if target == QuestionName && len(m.Questions) > 0 {
+		rr.spell(m.Questions[0].spelled())
+		return off + pointerLen, nil
+	}
+	name, err := chase(b, off, target, r.maxPointers())
+	if err != nil {
 		return off, err
 	}
-	rr.Scope, off, err = parseName(b, off, "RR_NAME", &rr.Name)
+	if name != target {
+		r.note(Odd{Field: "RR_NAME", Offset: off, Err: ErrPointerChain, Got: target})
+	}
+	// The name must end before the pointer to it begins.
+	if _, err := m.parseWrittenName(r, b[:off], name, rr); err != nil {
+		return off, pointerError("RR_NAME", off, target, ErrPointerTarget)
+	}
+	return off + pointerLen, r.spend("RR_NAME", off, len(rr.Scope))
+}
+
+// maxPointers is how many pointers may lead from RR_NAME to a name.
+func (r *reader) maxPointers() int {
+	if r.lenient() {
+		return maxHops
+	}
+	return 1
+}
+
+// chase follows the pointer at off to the name that it leads to, by way of at most so many pointers in all, each strictly
+// back.
+func chase(b []byte, off, target, most int) (name int, err error) {
+	first, at := target, off
+	for range most {
+		switch {
+		case target >= at:
+			return 0, pointerError("RR_NAME", off, first, ErrPointerForward)
+		case target < headerLen:
+			return 0, pointerError("RR_NAME", off, first, ErrPointerTarget)
+		case b[target]&prefixMask != pointPrefix:
+			return target, nil
+		case target+pointerLen > len(b):
+			return 0, pointerError("RR_NAME", off, first, ErrPointerTarget)
+		}
+		at, target = target, int(binary.BigEndian.Uint16(b[target:])&maxPointer)
+	}
+	return 0, pointerError("RR_NAME", off, first, ErrPointerChain)
+}
+
+func pointerError(field string, off, target int, cause error) error {
+	return &ParseError{Field: field, Offset: off, Err: fmt.Errorf("%w: to offset %d", cause, target)}
+}
+
+func (m *NameMessage) parseWrittenName(r *reader, b []byte, off int, rr *Resource) (next int, err error) {
+	if off < len(b) && b[off] != lettersLen && m.mayBeBare(b[off]) {
+		rr.Bare = true
+		rr.Scope, off, err = r.labels(b, off, off, "RR_NAME")
+		return off, err
+	}
+	var s spelled
+	off, err = r.name(b, off, "RR_NAME", &s)
+	rr.spell(s)
 	return off, err
 }
 
@@ -552,9 +776,9 @@ func (m NameMessage) AppendBinary(b []byte) ([]byte, error) {
 		}
 		n[answers] = 0
 	}
-	for i, count := range n {
-		if count > maxUint16 {
-			return b, rangeError(countFields[i], count, maxUint16)
+	for i := range n {
+		if n[i] += int(m.Missing[i]); n[i] > maxUint16 {
+			return b, rangeError(countFields[i], n[i], maxUint16)
 		}
 	}
 
@@ -567,7 +791,7 @@ func (m NameMessage) AppendBinary(b []byte) ([]byte, error) {
 	}
 	var err error
 	for i := range m.Questions {
-		if e, err = m.Questions[i].append(e); err != nil {
+		if e, err = m.Questions[i].append(e, m.Loose); err != nil {
 			return b, err
 		}
 	}
@@ -579,7 +803,7 @@ func (m NameMessage) AppendBinary(b []byte) ([]byte, error) {
 			}
 		}
 	}
-	return e, nil
+	return append(e, m.Trailing...), nil
 }
 
 func rangeError(field string, got, most int) error {
@@ -588,7 +812,7 @@ func rangeError(field string, got, most int) error {
 
 // encodedLen is the length of the encoded message, or somewhat more.
 func (m *NameMessage) encodedLen() int {
-	n := headerLen
+	n := headerLen + len(m.Trailing)
 	for i := range m.Questions {
 		n += EncodedNameLen(m.Questions[i].Scope) + questionFixedLen
 	}
@@ -610,13 +834,13 @@ func (m *NameMessage) encodedLen() int {
 	return n
 }
 
-func (q *Question) append(b []byte) ([]byte, error) {
-	b, err := AppendName(b, q.Name, q.Scope)
+func (q *Question) append(b []byte, loose bool) ([]byte, error) {
+	e, err := appendField(b, "QUESTION_NAME", q.spelled(), loose)
 	if err != nil {
-		return b, &EncodeError{"QUESTION_NAME", err}
+		return b, err
 	}
-	b = binary.BigEndian.AppendUint16(b, q.Type)
-	return binary.BigEndian.AppendUint16(b, q.Class), nil
+	e = binary.BigEndian.AppendUint16(e, q.Type)
+	return binary.BigEndian.AppendUint16(e, q.Class), nil
 }
 
 func (m *NameMessage) appendResource(b []byte, start int, rr *Resource) ([]byte, error) {
@@ -630,7 +854,7 @@ func (m *NameMessage) appendResource(b []byte, start int, rr *Resource) ([]byte,
 	b = append(b, 0, 0) // RDLENGTH, once it is known
 	at := len(b)
 	form := m.form(rr.Type)
-	if err := rr.checkData(form); err != nil {
+	if err := rr.checkData(form, m.Loose); err != nil {
 		return b, &EncodeError{"RDATA", err}
 	}
 	switch form {
@@ -643,14 +867,17 @@ func (m *NameMessage) appendResource(b []byte, start int, rr *Resource) ([]byte,
 			b = binary.BigEndian.AppendUint16(b, uint16(entry.Flags))
 			b = append(b, ip[:]...)
 		}
+		b = append(b, rr.Data...)
 	case statusForm:
-		if b, err = rr.Status.append(b); err != nil {
-			return b, err
+		if rr.Status != nil {
+			if b, err = rr.Status.append(b); err != nil {
+				return b, err
+			}
 		}
 	case wackForm, rawForm:
 		b = append(b, rr.Data...)
 	}
-	length := len(b) - at
+	length := len(b) - at + int(rr.Missing)
 	if length > maxUint16 {
 		return b, rangeError("RDLENGTH", length, maxUint16)
 	}
@@ -658,27 +885,24 @@ func (m *NameMessage) appendResource(b []byte, start int, rr *Resource) ([]byte,
 	return b, nil
 }
 
-// checkData refuses a record that holds other data than its type has, which would be lost silently.
-func (rr *Resource) checkData(f form) error {
+// checkData refuses a record that holds other data than its type has, which would be lost silently, and, unless the
+// message is loose, RDATA of another length than its type has.
+func (rr *Resource) checkData(f form, loose bool) error {
 	switch f {
 	case addressForm:
-		if len(rr.Addrs) == 0 || rr.Status != nil || len(rr.Data) > 0 {
+		if rr.Status != nil || !loose && (len(rr.Addrs) == 0 || len(rr.Data) > 0) {
 			return fmt.Errorf("%w: a record of type NB holds one address or more and nothing else", ErrLength)
 		}
 		return nil
 	case statusForm:
-		if len(rr.Addrs) > 0 || rr.Status == nil || len(rr.Data) > 0 {
+		if len(rr.Addrs) > 0 || len(rr.Data) > 0 || !loose && rr.Status == nil {
 			return fmt.Errorf("%w: a record of type NBSTAT holds a status and nothing else", ErrLength)
 		}
 		return nil
-	case wackForm:
-		if len(rr.Data) != wackDataLen {
-			return fmt.Errorf("%w: %d bytes, want 2 in a WACK", ErrLength, len(rr.Data))
-		}
-	case rawForm:
-		if rr.Type == TypeA && len(rr.Data) != ipv4Len {
-			return fmt.Errorf("%w: %d bytes, want 4 in a record of type A", ErrLength, len(rr.Data))
-		}
+	case wackForm, rawForm:
+	}
+	if fits, _, want := f.fits(rr.Type, len(rr.Data)); !fits && !loose {
+		return fmt.Errorf("%w: %d bytes, want %s", ErrLength, len(rr.Data), want)
 	}
 	if len(rr.Addrs) > 0 || rr.Status != nil {
 		return fmt.Errorf("%w: a record of type 0x%04x holds raw data and nothing else", ErrLength, rr.Type)
@@ -691,29 +915,39 @@ func (m *NameMessage) appendResourceName(b []byte, start int, rr *Resource) ([]b
 		return m.appendWrittenName(b, rr)
 	}
 	// The pointer must lead to the record's name in what is already encoded.
-	var room [maxNameLen]byte
+	var room [maxOddNameLen]byte
 	name, err := m.appendWrittenName(room[:0], rr)
 	if err != nil {
 		return b, err
 	}
 	encoded, target := b[start:], int(rr.Pointer)
-	switch {
-	case target > maxPointer || target >= len(encoded):
+	if target > maxPointer || target >= len(encoded) {
 		err = ErrPointerForward
-	case target < headerLen || !bytes.HasPrefix(encoded[target:], name):
-		err = ErrPointerTarget
-	default:
-		return binary.BigEndian.AppendUint16(b, pointPrefix<<8|rr.Pointer), nil
+	} else {
+		at := target
+		if m.Loose {
+			at, err = chase(encoded, len(encoded), target, maxHops)
+		}
+		if err == nil && (at < headerLen || !bytes.HasPrefix(encoded[at:], name)) {
+			err = ErrPointerTarget
+		}
 	}
-	return b, fmt.Errorf("%w: to offset %d for %s", err, target, rr.nameText())
+	if err != nil {
+		return b, fmt.Errorf("%w: to offset %d for %s", err, target, rr.nameText())
+	}
+	return binary.BigEndian.AppendUint16(b, pointPrefix<<8|rr.Pointer), nil
 }
 
 func (m *NameMessage) appendWrittenName(b []byte, rr *Resource) ([]byte, error) {
-	if !rr.Bare {
-		return AppendName(b, rr.Name, rr.Scope)
+	name := rr.spelled()
+	switch {
+	case m.Loose:
+		return appendLoosely(b, &name)
+	case !rr.Bare:
+		return appendName(b, &name, maxNameLen)
 	}
 	at := len(b)
-	e, err := appendLabels(b, nil, rr.Scope)
+	e, err := appendLabels(b, nil, rr.Scope, maxNameLen)
 	if err == nil && (e[at] == lettersLen || !m.mayBeBare(e[at])) {
 		err = fmt.Errorf("%w: %q cannot be told from a NetBIOS name here", ErrFirstLabel, rr.Scope)
 	}

@@ -2,8 +2,6 @@
 
 package nbt
 
-import "strings"
-
 const (
 	hexDigits = "0123456789abcdef"
 	escapeLen = len(`\xHH`)
@@ -12,24 +10,21 @@ const (
 // Printable writes bytes so that they can be shown anywhere and read back: a backslash and every byte outside 0x20-0x7E
 // as \xHH, the others as they are.
 func Printable(b []byte) string {
-	var text strings.Builder
-	text.Grow(len(b))
+	text := make([]byte, 0, len(b))
 	for _, c := range b {
 		if isPlain(c) {
-			text.WriteByte(c)
+			text = append(text, c)
 		} else {
-			writeEscape(&text, c)
+			text = appendEscape(text, c)
 		}
 	}
-	return text.String()
+	return string(text)
 }
 
 func isPlain(c byte) bool { return 0x20 <= c && c <= 0x7e && c != '\\' }
 
-func writeEscape(text *strings.Builder, c byte) {
-	text.WriteString(`\x`)
-	text.WriteByte(hexDigits[c>>4])
-	text.WriteByte(hexDigits[c&15])
+func appendEscape(text []byte, c byte) []byte {
+	return append(text, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 }
 
 // unescape reads the \xHH that s begins with.

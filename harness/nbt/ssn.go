@@ -51,6 +51,22 @@ type SessionMessage struct {
 	CallingScope string
 	Retarget     netip.AddrPort // IPv4
 	Data         []byte         // may be empty: a message of no bytes is a message (KB Q126560)
+
+	// What only lenient parsing finds. Reserved are the reserved bits of FLAGS. Rest is what LENGTH counts behind what the
+	// type has or, if Short, all that there is of that. Trailing is what follows the message.
+	CalledBare, CallingBare   bool // the name is no NetBIOS name but the labels of its scope alone
+	CalledLower, CallingLower LowerCase
+	Reserved                  uint8
+	Short                     bool
+	Rest                      []byte
+	Trailing                  []byte
+	Odd                       []Odd // what is not as the RFC has it; not encoded
+
+	// Loose is set by lenient parsing when there is something odd, and may be set to build a message that is: AppendBinary
+	// then writes names longer than 255 bytes and bare names, which it refuses otherwise.
+	Loose bool
+
+	memory *memory // of Decode
 }
 
 var _ encoding.BinaryAppender = SessionMessage{}
@@ -68,11 +84,17 @@ func (t SessionType) Known() bool { return t == SsnMessage || SsnRequest <= t &&
 // SessionLen returns the length of the message that begins with these bytes, its header included, from its first
 // [SessionHeaderLen] bytes. A type that RFC 1002 does not define and reserved flag bits are errors: after them a stream
 // cannot be cut into messages any more. So is a shorter header; a caller who can wait for more bytes asks with four.
-func SessionLen(header []byte) (int, error) {
+func SessionLen(header []byte) (int, error) { return sessionLen(header, Strict) }
+
+// SessionLenLenient is [SessionLen] for streams of stacks that set reserved flag bits, which do not count: the type alone
+// then tells whether this is where a message begins.
+func SessionLenLenient(header []byte) (int, error) { return sessionLen(header, Lenient) }
+
+func sessionLen(header []byte, mode Mode) (int, error) {
 	if len(header) > 0 && !SessionType(header[0]).Known() {
 		return 0, &ParseError{Field: "TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x", ErrType, header[0])}
 	}
-	if len(header) > 1 && header[1]&^lengthBit != 0 {
+	if mode == Strict && len(header) > 1 && header[1]&^lengthBit != 0 {
 		return 0, &ParseError{Field: "FLAGS", Offset: 1, Err: fmt.Errorf("%w: 0x%02x", ErrReserved, header[1])}
 	}
 	if len(header) < SessionHeaderLen {
@@ -86,17 +108,51 @@ func SessionLen(header []byte) (int, error) {
 // before the place that it names. It allocates only for scopes.
 func ParseSessionMessage(b []byte) (SessionMessage, error) {
 	var m SessionMessage
-	err := m.parse(b)
+	err := m.parse(b, Strict)
 	return m, err
 }
 
-func (m *SessionMessage) parse(b []byte) error {
-	total, err := SessionLen(b)
+// ParseSessionMessageLenient reads one whole message as far as it can be read, see [Lenient]; what was odd is in Odd. What
+// cannot be read is a [*ParseError] as in [ParseSessionMessage]; of a session message that is cut short, that comes with
+// the data there is.
+func ParseSessionMessageLenient(b []byte) (SessionMessage, error) {
+	var m SessionMessage
+	err := m.parse(b, Lenient)
+	return m, err
+}
+
+// Decode is [ParseSessionMessage] or [ParseSessionMessageLenient] into a message that was used before. It reuses the
+// memory of Odd and remembers scopes, so that reading one message after the other allocates nothing; nobody else may hold
+// Odd, nor a copy of the message.
+func (m *SessionMessage) Decode(b []byte, mode Mode) error {
+	if m.memory == nil {
+		m.memory = new(memory)
+	}
+	return m.parse(b, mode)
+}
+
+func (m *SessionMessage) parse(b []byte, mode Mode) error {
+	r := reader{mode: mode, odd: m.Odd[:0], memory: m.memory}
+	*m = SessionMessage{memory: m.memory}
+	err := m.decode(&r, b)
+	m.Odd, m.Loose = r.odd, len(r.odd) > 0
+	return err
+}
+
+func (m *SessionMessage) decode(r *reader, b []byte) error {
+	if r.lenient() && len(b) > 1 && SessionType(b[0]).Known() && b[1]&^lengthBit != 0 {
+		m.Reserved = b[1] &^ lengthBit
+		r.note(Odd{Field: "FLAGS", Offset: 1, Err: ErrReserved, Got: int(b[1])})
+	}
+	total, err := sessionLen(b, r.mode)
 	if err != nil {
 		return err
 	}
 	m.Type = SessionType(b[0])
 	if len(b) < total {
+		if r.lenient() && m.Type == SsnMessage {
+			m.Data = clip(b[SessionHeaderLen:])
+		}
 		return &ParseError{
 			Field: "LENGTH", Offset: 2,
 			Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, total-SessionHeaderLen, len(b)-SessionHeaderLen),
@@ -107,43 +163,68 @@ func (m *SessionMessage) parse(b []byte) error {
 	case SsnMessage:
 		m.Data = clip(body)
 	case SsnRequest:
-		if err := m.parseRequest(b[:total]); err != nil {
-			return err
-		}
+		err = m.parseRequest(r, b[:total])
 	case SsnPositive, SsnKeepAlive:
-		err = bodyLen(body, 0)
+		_, err = m.bodyLen(r, body, 0)
 	case SsnNegative:
-		if err = bodyLen(body, 1); err == nil {
+		if ok, fault := m.bodyLen(r, body, 1); ok {
 			m.ErrorCode = body[0]
+		} else {
+			err = fault
 		}
 	case SsnRetarget:
-		if err = bodyLen(body, retargetLen); err == nil {
+		if ok, fault := m.bodyLen(r, body, retargetLen); ok {
 			m.Retarget = netip.AddrPortFrom(netip.AddrFrom4([ipv4Len]byte(body)), binary.BigEndian.Uint16(body[4:]))
+		} else {
+			err = fault
 		}
 	}
 	if err != nil {
 		return err
 	}
-	return noneLeft(b, total)
+	m.Trailing, err = r.left(b, total)
+	return err
 }
 
-func (m *SessionMessage) parseRequest(b []byte) error {
-	next := SessionHeaderLen
-	var err error
-	if m.CalledScope, next, err = parseName(b, next, "CALLED_NAME", &m.Called); err != nil {
+func (m *SessionMessage) parseRequest(r *reader, b []byte) error {
+	var s spelled
+	next, err := r.name(b, SessionHeaderLen, "CALLED_NAME", &s)
+	if err != nil {
 		return err
 	}
-	if m.CallingScope, next, err = parseName(b, next, "CALLING_NAME", &m.Calling); err != nil {
+	m.Called, m.CalledScope, m.CalledBare, m.CalledLower = s.name, s.scope, s.bare, s.lower
+	if next, err = r.name(b, next, "CALLING_NAME", &s); err != nil {
 		return err
 	}
-	return noneLeft(b, next)
+	m.Calling, m.CallingScope, m.CallingBare, m.CallingLower = s.name, s.scope, s.bare, s.lower
+	m.Rest, err = r.left(b, next)
+	return err
 }
 
-func bodyLen(body []byte, want int) error {
+func (m *SessionMessage) called() spelled {
+	return spelled{m.Called, m.CalledScope, m.CalledBare, m.CalledLower}
+}
+
+func (m *SessionMessage) calling() spelled {
+	return spelled{m.Calling, m.CallingScope, m.CallingBare, m.CallingLower}
+}
+
+// bodyLen checks how long the body is, and reports whether there is one to read.
+func (m *SessionMessage) bodyLen(r *reader, body []byte, want int) (ok bool, err error) {
 	if len(body) == want {
-		return nil
+		return true, nil
 	}
-	return &ParseError{Field: "LENGTH", Offset: 2, Err: fmt.Errorf("%w: %d, want %d in this type", ErrLength, len(body), want)}
+	if !r.lenient() {
+		return false, &ParseError{
+			Field: "LENGTH", Offset: 2, Err: fmt.Errorf("%w: %d, want %d in this type", ErrLength, len(body), want),
+		}
+	}
+	r.note(Odd{Field: "LENGTH", Offset: 2, Err: ErrLength, Got: len(body), Want: want})
+	if m.Short = len(body) < want; m.Short {
+		want = 0
+	}
+	m.Rest = clip(body[want:])
+	return !m.Short, nil
 }
 
 // AppendBinary appends the message's bytes to b; LENGTH is counted. It allocates only if b has no room for them. The
@@ -155,21 +236,23 @@ func (m SessionMessage) AppendBinary(b []byte) ([]byte, error) {
 	var err error
 	switch m.Type {
 	case SsnMessage:
-		if len(m.Data) > MaxSessionLen {
-			return b, rangeError("LENGTH", len(m.Data), MaxSessionLen)
-		}
 		e = append(e, m.Data...)
 	case SsnRequest:
-		if e, err = AppendName(e, m.Called, m.CalledScope); err != nil {
-			return b, &EncodeError{"CALLED_NAME", err}
+		if e, err = appendField(e, "CALLED_NAME", m.called(), m.Loose); err != nil {
+			return b, err
 		}
-		if e, err = AppendName(e, m.Calling, m.CallingScope); err != nil {
-			return b, &EncodeError{"CALLING_NAME", err}
+		if e, err = appendField(e, "CALLING_NAME", m.calling(), m.Loose); err != nil {
+			return b, err
 		}
 	case SsnPositive, SsnKeepAlive:
 	case SsnNegative:
-		e = append(e, m.ErrorCode)
+		if !m.Short {
+			e = append(e, m.ErrorCode)
+		}
 	case SsnRetarget:
+		if m.Short {
+			break
+		}
 		if !m.Retarget.Addr().Is4() {
 			return b, &EncodeError{"RETARGET_IP_ADDRESS", fmt.Errorf("%w: %v", ErrNotIPv4, m.Retarget.Addr())}
 		}
@@ -179,18 +262,23 @@ func (m SessionMessage) AppendBinary(b []byte) ([]byte, error) {
 	default:
 		return b, &EncodeError{"TYPE", fmt.Errorf("%w: 0x%02x", ErrType, uint8(m.Type))}
 	}
+	e = append(e, m.Rest...)
 	length := len(e) - start - SessionHeaderLen
-	e[start+1] = byte(length >> 16)
+	if length > MaxSessionLen {
+		return b, rangeError("LENGTH", length, MaxSessionLen)
+	}
+	e[start+1] = byte(length>>16) | m.Reserved&^lengthBit
 	binary.BigEndian.PutUint16(e[start+2:], uint16(length))
-	return e, nil
+	return append(e, m.Trailing...), nil
 }
 
 // encodedLen is the length of the encoded message, or somewhat more.
 func (m *SessionMessage) encodedLen() int {
+	extra := SessionHeaderLen + len(m.Rest) + len(m.Trailing)
 	if m.Type == SsnRequest {
-		return SessionHeaderLen + EncodedNameLen(m.CalledScope) + EncodedNameLen(m.CallingScope)
+		return extra + EncodedNameLen(m.CalledScope) + EncodedNameLen(m.CallingScope)
 	}
-	return SessionHeaderLen + max(len(m.Data), retargetLen)
+	return extra + max(len(m.Data), retargetLen)
 }
 
 // SessionRequest is a SESSION REQUEST (TYPE 0x81, RFC 1002 section 4.3.2): the called name comes first.

@@ -13,6 +13,12 @@ import (
 type NodeStatus struct {
 	Names []NodeName // NUM_NAMES of them: at most [MaxNodeNames]
 	Stats Statistics
+
+	// What only lenient parsing finds. Missing is how many names NUM_NAMES claims and the record does not have. Rest is
+	// what follows the statistics inside the record or, if Cut, all there is of the statistics.
+	Missing uint8
+	Cut     bool
+	Rest    []byte
 }
 
 // MaxNodeNames is how many names one node status response can list: NUM_NAMES is a byte.
@@ -67,8 +73,10 @@ const (
 )
 
 // parse reads the RDATA that begins at offset off of a message. NUM_NAMES allocates no more than there are rows for.
-// Where it claims more, the rows in front of the statistics are kept.
-func (s *NodeStatus) parse(data []byte, off int) error {
+// Where it claims more, the rows in front of the statistics are kept. Cut says that the message ends before the record
+// does: then there are rows only.
+func (s *NodeStatus) parse(r *reader, data []byte, off int, cut bool) error {
+	*s = NodeStatus{Names: s.Names[:0]}
 	if len(data) == 0 {
 		return &ParseError{Field: "NUM_NAMES", Offset: off, Err: ErrTruncated}
 	}
@@ -76,43 +84,56 @@ func (s *NodeStatus) parse(data []byte, off int) error {
 	rows, at := data[1:], off+1
 	var err error
 	if have := len(rows) / nodeNameLen; count > have {
-		if have = max(0, len(rows)-statisticsLen) / nodeNameLen; have == 0 {
-			have = min(count, len(rows)/nodeNameLen)
+		if !cut && len(rows) >= statisticsLen+nodeNameLen {
+			have = (len(rows) - statisticsLen) / nodeNameLen
 		}
-		err = &ParseError{
-			Field: "NUM_NAMES", Offset: off,
-			Err: fmt.Errorf("%w: says %d names, there are %d", ErrTruncated, count, have),
+		if r.lenient() {
+			r.note(Odd{Field: "NUM_NAMES", Offset: off, Err: ErrFewer, Got: count, Want: have})
+			s.Missing = uint8(count - have)
+		} else {
+			err = &ParseError{
+				Field: "NUM_NAMES", Offset: off,
+				Err: fmt.Errorf("%w: says %d names, there are %d", ErrTruncated, count, have),
+			}
 		}
 		count = have
 	}
-	if count > 0 {
-		s.Names = make([]NodeName, count)
+	s.Names = resize(s.Names, count)
+	s.readNames(rows)
+	if err != nil {
+		return err
 	}
+	rows, at = rows[count*nodeNameLen:], at+count*nodeNameLen
+	switch rest := len(rows) - statisticsLen; {
+	case rest < 0 && r.lenient():
+		s.Cut, s.Rest = true, clip(rows)
+		r.note(Odd{Field: "STATISTICS", Offset: at, Err: ErrLength, Got: len(rows), Want: statisticsLen})
+		return nil
+	case rest < 0:
+		return &ParseError{
+			Field: "STATISTICS", Offset: at,
+			Err: fmt.Errorf("%w: %d bytes, want %d", ErrTruncated, len(rows), statisticsLen),
+		}
+	case rest > 0 && r.lenient():
+		s.Rest = clip(rows[statisticsLen:])
+		r.note(Odd{Field: "STATISTICS", Offset: at + statisticsLen, Err: ErrTrailing, Got: rest})
+	case rest > 0:
+		return &ParseError{
+			Field: "STATISTICS", Offset: at + statisticsLen, Err: fmt.Errorf("%w: %d", ErrTrailing, rest),
+		}
+	}
+	s.Stats.parse(rows)
+	return nil
+}
+
+func (s *NodeStatus) readNames(rows []byte) {
 	for i := range s.Names {
-		row := rows[i*nodeNameLen:]
+		row := rows[i*nodeNameLen:][:nodeNameLen]
 		s.Names[i] = NodeName{
 			Name:  netbios.Name(row[:netbios.NameLen]),
 			Flags: NameFlags(binary.BigEndian.Uint16(row[netbios.NameLen:])),
 		}
 	}
-	if err != nil {
-		return err
-	}
-	rows, at = rows[count*nodeNameLen:], at+count*nodeNameLen
-	switch {
-	case len(rows) < statisticsLen:
-		return &ParseError{
-			Field: "STATISTICS", Offset: at,
-			Err: fmt.Errorf("%w: %d bytes, want %d", ErrTruncated, len(rows), statisticsLen),
-		}
-	case len(rows) > statisticsLen:
-		return &ParseError{
-			Field: "STATISTICS", Offset: at + statisticsLen,
-			Err: fmt.Errorf("%w: %d", ErrTrailing, len(rows)-statisticsLen),
-		}
-	}
-	s.Stats.parse(rows)
-	return nil
 }
 
 func (s *Statistics) parse(b []byte) {
@@ -130,18 +151,28 @@ func (s *Statistics) parse(b []byte) {
 	}
 }
 
-func (s *NodeStatus) encodedLen() int { return 1 + nodeNameLen*len(s.Names) + statisticsLen }
+func (s *NodeStatus) encodedLen() int {
+	n := 1 + nodeNameLen*len(s.Names) + len(s.Rest)
+	if !s.Cut {
+		n += statisticsLen
+	}
+	return n
+}
 
 func (s *NodeStatus) append(b []byte) ([]byte, error) {
-	if len(s.Names) > MaxNodeNames {
-		return b, rangeError("NUM_NAMES", len(s.Names), MaxNodeNames)
+	count := len(s.Names) + int(s.Missing)
+	if count > MaxNodeNames {
+		return b, rangeError("NUM_NAMES", count, MaxNodeNames)
 	}
-	b = append(b, byte(len(s.Names)))
+	b = append(b, byte(count))
 	for i := range s.Names {
 		b = append(b, s.Names[i].Name[:]...)
 		b = binary.BigEndian.AppendUint16(b, uint16(s.Names[i].Flags))
 	}
-	return s.Stats.append(b), nil
+	if !s.Cut {
+		b = s.Stats.append(b)
+	}
+	return append(b, s.Rest...), nil
 }
 
 func (s *Statistics) append(b []byte) []byte {

@@ -193,7 +193,7 @@ func (m NameMessage) String() string {
 		b.WriteString(rr.nameText())
 	} else {
 		b.WriteByte(' ')
-		b.WriteString(nameText(m.Subject()))
+		b.WriteString(m.subjectText())
 	}
 	if m.RCode != RCodeOK {
 		fmt.Fprintf(&b, " %v", m.RCode)
@@ -206,6 +206,14 @@ func (m NameMessage) String() string {
 	}
 	fmt.Fprintf(&b, ", id %s", hex(m.ID))
 	return b.String()
+}
+
+func (m *NameMessage) subjectText() string {
+	if len(m.Questions) > 0 {
+		s := m.Questions[0].spelled()
+		return s.text()
+	}
+	return nameText(m.Subject())
 }
 
 func (rr *Resource) summarise(b *strings.Builder) {
@@ -231,15 +239,16 @@ func (rr *Resource) summarise(b *strings.Builder) {
 
 // String returns the message on one line: `direct unique datagram CHAT<20> from FRIEND<20> "hello", id 0x2001`.
 func (m DatagramMessage) String() string {
+	source, dest := m.source(), m.dest()
 	var b strings.Builder
 	b.WriteString(m.Type.String())
 	switch {
 	case m.Type == DgmError:
 		fmt.Fprintf(&b, " 0x%02x %s", m.ErrorCode, dgmErrorText(m.ErrorCode))
 	case !m.Type.CarriesData():
-		fmt.Fprintf(&b, " %s", nameText(m.DestName, m.DestScope))
+		fmt.Fprintf(&b, " %s", dest.text())
 	case m.HasNames():
-		fmt.Fprintf(&b, " %s from %s", nameText(m.DestName, m.DestScope), nameText(m.SourceName, m.SourceScope))
+		fmt.Fprintf(&b, " %s from %s", dest.text(), source.text())
 	default:
 		fmt.Fprintf(&b, " fragment at %d", m.Offset)
 	}
@@ -259,7 +268,8 @@ func (m SessionMessage) String() string {
 	case SsnMessage:
 		return fmt.Sprintf(`%v "%s"`, m.Type, Printable(m.Data))
 	case SsnRequest:
-		return fmt.Sprintf("%v %s from %s", m.Type, nameText(m.Called, m.CalledScope), nameText(m.Calling, m.CallingScope))
+		called, calling := m.called(), m.calling()
+		return fmt.Sprintf("%v %s from %s", m.Type, called.text(), calling.text())
 	case SsnNegative:
 		return fmt.Sprintf("%v 0x%02x %s", m.Type, m.ErrorCode, ssnErrorText(m.ErrorCode))
 	case SsnRetarget:

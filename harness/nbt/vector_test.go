@@ -47,6 +47,67 @@ func parse(service fixtures.Service, b []byte) (encoding.BinaryAppender, error) 
 	panic(fmt.Sprintf("unknown service %q", service))
 }
 
+// parseLenient reads a vector with the lenient parser of its service.
+func parseLenient(service fixtures.Service, b []byte) (encoding.BinaryAppender, error) {
+	switch service {
+	case fixtures.NameService:
+		return nbt.ParseNameMessageLenient(b)
+	case fixtures.DatagramService:
+		return nbt.ParseDatagramLenient(b)
+	case fixtures.SessionService:
+		return nbt.ParseSessionMessageLenient(b)
+	}
+	panic(fmt.Sprintf("unknown service %q", service))
+}
+
+// decoder is a message that can be used again.
+type decoder interface {
+	Decode(b []byte, mode nbt.Mode) error
+}
+
+func blank(service fixtures.Service) decoder {
+	switch service {
+	case fixtures.NameService:
+		return new(nbt.NameMessage)
+	case fixtures.DatagramService:
+		return new(nbt.DatagramMessage)
+	case fixtures.SessionService:
+		return new(nbt.SessionMessage)
+	}
+	panic(fmt.Sprintf("unknown service %q", service))
+}
+
+func oddities(m any) []nbt.Odd {
+	switch m := m.(type) {
+	case nbt.NameMessage:
+		return m.Odd
+	case nbt.DatagramMessage:
+		return m.Odd
+	case nbt.SessionMessage:
+		return m.Odd
+	}
+	panic(fmt.Sprintf("unknown message %T", m))
+}
+
+// shown is what a message says, whether its empty lists are nil or not.
+func shown(m any) []any {
+	switch m := m.(type) {
+	case *nbt.NameMessage:
+		return shown(*m)
+	case *nbt.DatagramMessage:
+		return shown(*m)
+	case *nbt.SessionMessage:
+		return shown(*m)
+	case nbt.NameMessage:
+		return []any{m.String(), m.Fields(), m.Odd, m.Loose, m.Uncounted, m.Missing}
+	case nbt.DatagramMessage:
+		return []any{m.String(), m.Fields(), m.Odd, m.Loose}
+	case nbt.SessionMessage:
+		return []any{m.String(), m.Fields(), m.Odd, m.Loose, m.Short}
+	}
+	panic(fmt.Sprintf("unknown message %T", m))
+}
+
 // redirect is the redirect of the vectors.
 func redirect() nbt.NameMessage {
 	m, err := nbt.Redirect(0x100e, "LAB.EXAMPLE", "NS.LAB.EXAMPLE", nbns, 3600)
@@ -276,6 +337,10 @@ var _ = Describe("A good vector", func() {
 })
 
 var _ = Describe("A malformed vector", func() {
+	place := func(field string, offset int, cause string) string {
+		return fmt.Sprintf("%s at %d: %s", field, offset, cause)
+	}
+
 	for _, v := range fixtures.Malformed() {
 		It(fmt.Sprintf("%s is refused where it is wrong (bad-input %d)", v.Name, v.Row), func() {
 			_, err := parse(v.Service, v.Bytes)
@@ -285,6 +350,37 @@ var _ = Describe("A malformed vector", func() {
 			Expect(at.Offset).To(Equal(v.Offset))
 			Expect(at.Err.Error()).To(HavePrefix(v.Cause))
 			Expect(err.Error()).To(HavePrefix(fmt.Sprintf("nbt: %s at offset %d: ", v.Field, v.Offset)))
+		})
+
+		It(fmt.Sprintf("%s is read leniently as far as it can be (bad-input %d)", v.Name, v.Row), func() {
+			m, err := parseLenient(v.Service, v.Bytes)
+			var odd []string
+			lossy := false
+			for _, o := range oddities(m) {
+				odd = append(odd, place(o.Field, o.Offset, o.Text()))
+				lossy = lossy || o.Lossy
+			}
+			Expect(odd).To(Equal(v.Odd))
+			if v.Unread != "" {
+				var at *nbt.ParseError
+				Expect(errors.As(err, &at)).To(BeTrue(), "%v", err)
+				Expect(place(at.Field, at.Offset, at.Err.Error())).To(Equal(v.Unread))
+				return
+			}
+			Expect(err).NotTo(HaveOccurred())
+			encoded, err := m.AppendBinary(nil)
+			Expect(err).NotTo(HaveOccurred())
+			if !lossy {
+				Expect(nbt.Printable(encoded)).To(Equal(nbt.Printable(v.Bytes)))
+			}
+		})
+	}
+})
+
+var _ = Describe("A good vector read leniently", func() {
+	for _, v := range fixtures.Vectors() {
+		It(v.Name+" is what it is strictly, with nothing odd", func() {
+			Expect(parseLenient(v.Service, v.Bytes)).To(Equal(messages[v.Name]))
 		})
 	}
 })
