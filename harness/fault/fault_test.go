@@ -143,7 +143,6 @@ var _ = Describe("A set of faults", func() {
 		Expect(s.Has(q)).To(BeTrue())
 		Expect(s.Has(ms)).To(BeFalse())
 	})
-
 })
 
 var _ = Describe("The ledger", func() {

@@ -101,7 +101,6 @@ var _ = Describe("Claiming a name", func() {
 })
 
 var _ = Describe("Finding a name", func() {
-
 	It("lists names in the order in which they were added, but those being claimed", func() {
 		t := newBench("fixed")
 		Expect(t.Listed()).To(BeEmpty())
