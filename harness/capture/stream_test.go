@@ -353,9 +353,11 @@ var _ = Describe("Streaming a capture", func() {
 				Fail(err.Error())
 			}
 		}
+		// What else the process does allocates a little at times; one allocation a packet would be thousands.
+		const noise = 100
 		few, many := manySessions(5000), manySessions(20000)
 		Expect(testing.AllocsPerRun(2, func() { stream(bytes.NewReader(many)) })).To(
-			BeNumerically("~", testing.AllocsPerRun(2, func() { stream(bytes.NewReader(few)) }), 2))
+			BeNumerically("~", testing.AllocsPerRun(2, func() { stream(bytes.NewReader(few)) }), noise))
 		for name, file := range map[string][]byte{
 			"a recording": written(recording()), "reordered": reordered.buf, "fragments": fragments.buf, "odd": bad.buf,
 			"unframed": unframed.buf,
@@ -363,9 +365,9 @@ var _ = Describe("Streaming a capture", func() {
 			allocations := func(times int) float64 {
 				return testing.AllocsPerRun(2, func() { stream(repeated(file, times)) })
 			}
-			times := 1 + 200000/len(file)
+			times := 1 + 200000/len(file) // so that the longer one has thousands of packets more
 			few, many := allocations(times), allocations(10*times)
-			Expect(many-few).To(BeNumerically("<=", 2), "%s: %v and %v", name, few, many)
+			Expect(many-few).To(BeNumerically("<=", noise), "%s: %v and %v", name, few, many)
 		}
 		Expect(sum).To(BeNumerically(">", 0))
 	})
