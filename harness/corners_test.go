@@ -30,7 +30,7 @@ var _ = Describe("A correct stack is not accused", func() {
 		Entry("a datagram arrives between the stop and its end", "peer knows CHAT at pc", "peer add-name FRIEND",
 			"pc add-name CHAT", `peer send-datagram CHAT from FRIEND "x" &`, "pc stop"),
 		Entry("a direct datagram is for everybody", "pc add-name CHAT",
-			`peer inject datagram * to pc from FRIEND "x" id 0x7002`),
+			`peer inject datagram * to pc from FRIEND "x" id 0x7002`, "  -> no datagram-error"),
 		Entry("an ADD NAME that is refused does not cancel the releases of its name",
 			"node small 10.0.0.40/24 names 1", "pc add-name OTHER", "peer add-name FRIEND", "small add-name A",
 			"small delete-name A &", "small add-name B &", "small add-name A", "  -> NRC_NAMTFUL"),

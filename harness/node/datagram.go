@@ -65,8 +65,8 @@ func (d *outgoing) caller() stack.CallID { return d.call }
 
 // resolved sends the datagram: to the owner of a unique name, to everybody for a group (RFC 1002 section 5.3.1).
 func (d *outgoing) resolved(n *Node, at netip.Addr, group bool) {
-	e, found := n.table.Find(d.source)
-	if code := usable(e, found, netbios.ILLNN); code != netbios.GOODRET {
+	e, _ := n.table.Find(d.source)
+	if code := usable(e, netbios.ILLNN); code != netbios.GOODRET {
 		n.completeCode(d.call, code) // the name went while its datagram was waiting
 		return
 	}

@@ -97,26 +97,25 @@ func (n *Node) dropRef(name netbios.Name, ref uint32) {
 }
 
 // usable returns the entry of a local name that a command wants to use, or the code that says why it may not.
-func usable(e nametable.Entry, found bool, absent netbios.Code) netbios.Code {
-	switch {
-	case !found:
-		return absent
-	case e.State == stack.Registered:
+func usable(e nametable.Entry, absent netbios.Code) netbios.Code {
+	switch e.State {
+	case stack.Registered:
 		return netbios.GOODRET
-	case e.State == stack.Conflict || e.State == stack.ConflictDeregistered:
+	case stack.Conflict, stack.ConflictDeregistered:
 		return netbios.NAMCONF
+	default: // Free is that of a name that is not in the table
+		return absent
 	}
-	return absent
 }
 
 func (n *Node) usableName(name netbios.Name) netbios.Code {
-	e, found := n.table.Find(name)
-	return usable(e, found, netbios.NOWILD)
+	e, _ := n.table.Find(name)
+	return usable(e, netbios.NOWILD)
 }
 
 func (n *Node) usableNum(num uint8) (nametable.Entry, netbios.Code) {
-	e, found := n.table.ByNum(num)
-	return e, usable(e, found, netbios.ILLNN)
+	e, _ := n.table.ByNum(num)
+	return e, usable(e, netbios.ILLNN)
 }
 
 // wait keeps a command until something arrives for it.

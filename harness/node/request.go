@@ -94,7 +94,6 @@ func silenceCode(a asker) netbios.Code {
 // finish takes a request off the list and its timer with it.
 func (n *Node) finish(r *request) {
 	n.disarm(r.timer)
-	r.timer = 0
 	n.requests = slices.DeleteFunc(n.requests, func(x *request) bool { return x == r })
 }
 

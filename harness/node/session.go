@@ -282,7 +282,7 @@ func (n *Node) data(in stack.Data) {
 		if s.stream = s.stream[length:]; len(s.stream) == 0 {
 			s.stream = nil
 		}
-		if n.sessionMessage(s, m); s.phase == ended || n.connection(in.Conn) != s {
+		if n.sessionMessage(s, m); n.connection(in.Conn) != s {
 			return
 		}
 	}
@@ -374,7 +374,7 @@ func (n *Node) answerRequest(s *session, m nbt.SessionMessage) {
 		n.refuseSession(s, code)
 		return
 	}
-	w, _ := n.takeListen(m.Called, m.Calling)
+	w := n.takeListen(m.Called, m.Calling)
 	s.lsn, s.local, s.remote, s.rto = n.nextLSN(), m.Called, m.Calling, w.ncb.RTO
 	s.ref = n.table.Hold(s.local, stack.BySession, s.remote, s.at.Addr(), n.out)
 	n.establish(s)
@@ -387,12 +387,12 @@ func noName(name netbios.Name) bool {
 }
 
 // takeListen returns the LISTEN that a session is for: one for this very caller before one for anybody.
-func (n *Node) takeListen(called, calling netbios.Name) (waiting, bool) {
+func (n *Node) takeListen(called, calling netbios.Name) waiting {
 	w, found := n.takeWaiting(netbios.Listen, called, func(w waiting) bool { return w.ncb.CallName == calling })
 	if !found {
-		w, found = n.takeWaiting(netbios.Listen, called, func(w waiting) bool { return w.ncb.CallName.IsWild() })
+		w, _ = n.takeWaiting(netbios.Listen, called, func(w waiting) bool { return w.ncb.CallName.IsWild() })
 	}
-	return w, found
+	return w
 }
 
 // whyRefuse tells why a session to a name of ours cannot be: nobody listens on it, or for this caller, or there is no room.
@@ -499,7 +499,6 @@ func (n *Node) endSession(s *session, code netbios.Code) {
 		n.disarm(r.timer)
 		n.completeCode(r.call, code)
 	}
-	s.receives = nil
 	if !told {
 		var w waiting
 		if w, told = n.takeWaiting(netbios.ReceiveAny, s.local, anyWaiting); told {

@@ -109,11 +109,11 @@ func (s *remoteStatus) abandon(n *Node, code netbios.Code) { n.completeCode(s.ca
 // statusAnswer completes a remote ADAPTER STATUS in the layout of the NCB interface. A node status response has no name
 // numbers, so rows are numbered as they stand.
 func (n *Node) statusAnswer(from netip.AddrPort, name netbios.Name, m nbt.NameMessage) {
-	rr := m.Record()
 	r := n.pending(statusRequest, m.ID, name)
-	if r == nil || rr == nil || rr.Status == nil || from != r.to {
+	if r == nil || from != r.to {
 		return
 	}
+	rr := m.Record() // of type NBSTAT, or this would be no node status response
 	n.finish(r)
 	b := n.statusHeader(rr.Status.Stats.UnitID, len(rr.Status.Names))
 	for i, row := range rr.Status.Names {
@@ -179,7 +179,8 @@ func (n *Node) sessionStatus(id stack.CallID, ncb netbios.NCB) {
 		n.completeCode(id, netbios.BUFLEN)
 		return
 	}
-	b := []byte{e.Num, 0, 0, 0}
+	b := make([]byte, netbios.SessionHeaderLen)
+	b[0] = e.Num
 	if all {
 		b[0] = netbios.AnyName
 	}
