@@ -192,9 +192,16 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
+// maxShown is how many differences are told of: who needs more has the wrong capture.
+const maxShown = 20
+
 // Differences writes how a run differs from a recording: each difference in a line, and the first in full.
 func Differences(p *Printer, list []check.Difference) {
 	for i, d := range list {
+		if i == maxShown {
+			p.Printf("... and %d more\n", len(list)-maxShown)
+			break
+		}
 		p.Printf("%s\n", d)
 		if i == 0 {
 			differenceInFull(p, d)

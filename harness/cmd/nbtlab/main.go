@@ -80,6 +80,17 @@ func completion(args []string) error {
 	return nil
 }
 
+// wants checks that a command is given just these arguments, and tells what is missing.
+func wants(things ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(things) {
+			return nil
+		}
+		return fmt.Errorf("%s wants %s, got %d arguments (see: %s --help)",
+			cmd.Name(), strings.Join(things, ", "), len(args), cmd.CommandPath())
+	}
+}
+
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
