@@ -175,7 +175,7 @@ func breaks(model fault.Set) []string {
 	return names
 }
 
-// Path names a case of a scenario: "q124565", "q124565-controls/broadcast-datagrams".
+// Path names a case of a scenario: "q124565", "q124565-controls/broadcast".
 func Path(s *scenario.Scenario, c *scenario.Case) string {
 	if c.Slug == "" {
 		return s.Name

@@ -33,9 +33,27 @@ func Shipped() ([]*scenario.Scenario, error) {
 func FindShipped(name string) (*scenario.Scenario, error) {
 	file := name + scenarios.Extension
 	if _, err := fs.Stat(scenarios.FS(), file); err != nil {
+		if of := shippedOf(name); len(of) > 0 {
+			return nil, fmt.Errorf("harness: %s is a bug; its scenarios are %s", name, strings.Join(of, ", "))
+		}
 		return nil, fmt.Errorf("harness: no scenario %q ships with this program (there are %s)", name, strings.Join(shippedNames(), ", "))
 	}
 	return loadShipped(file)
+}
+
+// shippedOf returns the names of the shipped scenarios of a bug.
+func shippedOf(bug string) []string {
+	list, err := Shipped()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, s := range list {
+		if s.Bug.Model != "" && s.Bug.ID() == bug {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func loadShipped(file string) (*scenario.Scenario, error) {

@@ -10,6 +10,9 @@ import (
 	"github.com/nbtlab/nbtlab/harness/check"
 )
 
+// maxShownJSON is how many differences a line of JSON lists; its count has them all.
+const maxShownJSON = 1000
+
 // checked is a line of check --json.
 type checked struct {
 	Scenario    string       `json:"scenario"`
@@ -19,6 +22,7 @@ type checked struct {
 	Cut         string       `json:"cut,omitempty"`
 	Frames      int          `json:"frames"`
 	Recorded    int          `json:"recorded"`
+	Count       int          `json:"count"` // of the differences, also of those left out
 	Differences []difference `json:"differences,omitempty"`
 }
 
@@ -35,11 +39,12 @@ func CheckJSON(w io.Writer, r harness.Result, recorded capture.Capture, list []c
 	line := checked{
 		Scenario: r.Scenario.Name, Case: r.Case.Title, Model: r.Model, Capture: string(state),
 		Frames: len(r.Frames), Recorded: len(recorded.Frames),
+		Count: len(list),
 	}
 	if recorded.Cut != nil {
 		line.Cut = recorded.Cut.String()
 	}
-	for _, d := range list {
+	for _, d := range list[:min(len(list), maxShownJSON)] {
 		out := difference{Change: string(d.Change), Fields: d.Fields, Text: d.String()}
 		if d.Recorded != nil {
 			out.Recorded = d.Recorded.Number

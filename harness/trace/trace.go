@@ -13,7 +13,7 @@ import (
 
 // Trace is the record of one run.
 type Trace struct {
-	Scenario string // name, and case where there is one: "q124565-controls/broadcast-datagrams"
+	Scenario string // name, and case where there is one: "q124565-controls/broadcast"
 	Model    string // "fixed", or the faults in force
 	Seed     uint64
 	Nodes    []Node

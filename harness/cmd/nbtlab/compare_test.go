@@ -190,7 +190,7 @@ var _ = Describe("nbtlab check", func() {
 	It("prints JSON of the same", func() {
 		var got struct {
 			Scenario, Case, Model, Capture, Cut string
-			Frames, Recorded                    int
+			Frames, Recorded, Count             int
 			Differences                         []struct {
 				Change   string
 				Recorded int `json:"recorded_frame"`
@@ -206,6 +206,7 @@ var _ = Describe("nbtlab check", func() {
 		Expect(got.Frames).To(Equal(20))
 		Expect(got.Recorded).To(Equal(27))
 		Expect(got.Differences).To(HaveLen(7))
+		Expect(got.Count).To(Equal(7))
 		for _, d := range got.Differences {
 			Expect(d.Change).To(Equal("missing"))
 			Expect(d.Recorded).To(BeNumerically(">", 0))

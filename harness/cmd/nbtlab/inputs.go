@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -39,10 +41,40 @@ func (a *app) load(nameOrPath string) (*scenario.Scenario, error) {
 
 // readScenario reads a scenario file, "-" for standard input. What is not a regular file may never end, and is refused.
 func (a *app) readScenario(path string) ([]byte, error) {
+	read := func() ([]byte, error) { return files.Read(path, maxScenario) }
+	where := path
 	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.stdin, maxScenario))
+		read, where = func() ([]byte, error) { return io.ReadAll(io.LimitReader(a.stdin, maxScenario)) }, "standard input"
 	}
-	return files.Read(path, maxScenario)
+	src, err := read()
+	if err == nil && len(src) == 0 {
+		err = fmt.Errorf("%s is empty: there is no scenario in it", where)
+	}
+	return src, err
+}
+
+// model reads the name of a model for a scenario. Of one that nobody knows it says which there are.
+func model(s *scenario.Scenario, name string) (fault.Set, error) {
+	set, err := harness.Model(s, name)
+	if err == nil || name == harness.Buggy {
+		return set, err
+	}
+	known := []string{fault.Fixed, harness.Buggy}
+	for _, f := range fault.All() {
+		known = append(known, f.ID)
+	}
+	for part := range strings.SplitSeq(name, ",") {
+		id, _, knob := strings.Cut(part, ":")
+		if !knob && strings.Contains(part, "=") || slices.Contains(known, id) {
+			continue
+		}
+		text := fmt.Sprintf("unknown model %q", id)
+		if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, id) }); i >= 0 {
+			text += fmt.Sprintf(": did you mean %q?", known[i])
+		}
+		return set, fmt.Errorf("%s (there are %s)", text, strings.Join(known, ", "))
+	}
+	return set, err
 }
 
 // caseIndex finds a case by its title or slug. Without one the scenario must have only one.

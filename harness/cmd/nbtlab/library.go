@@ -141,7 +141,12 @@ func (a *app) fmtCommand() *cobra.Command {
 comments and blank lines kept. With -w it rewrites the files; with --check it names those that differ, and exits with 1.`,
 		Example: `  nbtlab fmt -w scenarios/*.scenario
   nbtlab fmt --check mine.scenario`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("fmt wants a file, got 0 arguments (see: nbtlab fmt --help)")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case write && checkOnly:

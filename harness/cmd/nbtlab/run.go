@@ -51,8 +51,8 @@ func (s *selection) scenarioCase(a *app, nameOrPath string) (*scenario.Scenario,
 	return sc, &sc.Cases[i], nil
 }
 
-func (s *selection) perform(sc *scenario.Scenario, c *scenario.Case, model string) (harness.Result, error) {
-	set, err := harness.Model(sc, model)
+func (s *selection) perform(sc *scenario.Scenario, c *scenario.Case, name string) (harness.Result, error) {
+	set, err := model(sc, name)
 	if err != nil {
 		return harness.Result{}, err
 	}
@@ -69,7 +69,7 @@ func (s *selection) performControl(sc *scenario.Scenario, c *scenario.Case, cont
 		return s.perform(sc, c, s.model)
 	}
 	index := slices.IndexFunc(sc.Cases, func(x scenario.Case) bool { return x.Slug == c.Slug })
-	set, err := harness.Model(sc, s.model)
+	set, err := model(sc, s.model)
 	if err != nil {
 		return harness.Result{}, err
 	}

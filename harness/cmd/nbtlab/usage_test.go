@@ -40,7 +40,7 @@ var _ = Describe("Wrong usage", func() {
 		Entry("two scenarios", "run q124565 q140419", "run wants a scenario, got 2 arguments"),
 		Entry("a model too few", "compare fixed q124565", "compare wants a model, another model, a scenario, got 2 arguments"),
 		Entry("nothing to compare with", "check q124565", "check wants a capture: --against FILE"),
-		Entry("no file to format", "fmt", "requires at least 1 arg(s)"),
+		Entry("no file to format", "fmt", "fmt wants a file, got 0 arguments (see: nbtlab fmt --help)"),
 		Entry("an argument too many", "bugs q124565", `"q124565"`),
 
 		Entry("an unknown scenario", "run q999 --pcap out --trace out2", `"q999"`, "q124565-exhaustion"),
@@ -50,9 +50,12 @@ var _ = Describe("Wrong usage", func() {
 		Entry("a folder for a scenario", "run ./", "./", "it is a directory"),
 		Entry("a device for a scenario", "run /dev/zero", "/dev/zero", "not a regular file"),
 
-		Entry("an unknown model", "run q124565 --model nosuch --pcap out --trace out2", `unknown model "nosuch"`, "MS00-047"),
+		Entry("an unknown model", "run q124565 --model nosuch --pcap out --trace out2", `unknown model "nosuch" (there are fixed, buggy, `, "MS00-047"),
 		Entry("an unknown model to compare", "compare fixed nosuch q124565", `"nosuch"`),
 		Entry("an unknown model to verify", "verify --model nosuch", `"nosuch"`),
+		Entry("a model in other letters", "run q124565 --model q124565:count=once", `did you mean "Q124565"?`),
+		Entry("a bug for a scenario", "run Q124565", "Q124565 is a bug; its scenarios are q124565", "q124565-table"),
+		Entry("nothing on standard input", "run -", "standard input is empty"),
 		Entry("no model at all", "run q124565 --model=", `unknown model ""`),
 		Entry("an unknown knob", "run q124565 --model Q124565:colour=red", `no knob "colour"`, "before-registration"),
 		Entry("an unknown value of a knob", "run q124565 --model Q124565:count=twice", "twice", "once"),
