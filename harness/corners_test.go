@@ -123,9 +123,10 @@ var _ = Describe("A reproduction", func() {
 
 		cut.Frames[0].Payload = slices.Clone(cut.Frames[0].Payload)
 		cut.Frames[0].Payload[nameLetterAt]++
-		state, why := harness.CompareCapture(frames, cut)
+		state, differences := harness.CompareCapture(frames, cut)
 		Expect(state).To(Equal(check.CaptureDiffers))
-		Expect(why).To(ContainSubstring("QUESTION_NAME"))
+		Expect(differences).To(HaveLen(1))
+		Expect(differences[0].Fields).To(ContainElement("QUESTION_NAME"))
 	})
 
 	It("is shown as the failure it is when the network disturbed it and it held all the same", Label("Q124565"), func() {

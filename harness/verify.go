@@ -87,7 +87,14 @@ func side(r Result, recordings fs.FS, model string, o Options) (check.Side, erro
 	if err != nil {
 		return result, fmt.Errorf("%s: %w", name, err)
 	}
-	result.Capture, result.Why = CompareCapture(r.Frames, recorded)
+	var differences []check.Difference
+	switch result.Capture, differences = CompareCapture(r.Frames, recorded); result.Capture {
+	case check.CaptureUnusable:
+		result.Why = recorded.Cut.String()
+	case check.CaptureDiffers:
+		result.Why = differences[0].String()
+	case check.CaptureMatches, check.CaptureMissing, check.CaptureUnasked:
+	}
 	return result, nil
 }
 
@@ -100,18 +107,19 @@ func ReadRecording(recordings fs.FS, name string) (capture.Capture, error) {
 	return capture.Read(bytes.NewReader(b))
 }
 
-// CompareCapture compares a run's frames with a capture and tells the first difference.
-func CompareCapture(frames []trace.Frame, recorded capture.Capture) (check.CaptureState, string) {
+// CompareCapture compares a run's frames with a capture and returns the differences; of a capture that is cut, those that the
+// cut does not explain.
+func CompareCapture(frames []trace.Frame, recorded capture.Capture) (check.CaptureState, []check.Difference) {
 	differences := check.Compare(frames, recorded.Frames)
 	if recorded.Cut != nil {
 		if differences = check.BeforeCut(differences, recorded.Frames); len(differences) == 0 {
-			return check.CaptureUnusable, recorded.Cut.String()
+			return check.CaptureUnusable, nil
 		}
 	}
 	if len(differences) > 0 {
-		return check.CaptureDiffers, differences[0].String()
+		return check.CaptureDiffers, differences
 	}
-	return check.CaptureMatches, ""
+	return check.CaptureMatches, nil
 }
 
 // controls are runs on the faulty model that must not show the bug: without its trigger, and healed by a restart.

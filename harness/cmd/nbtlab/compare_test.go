@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/pcaps"
 )
 
 // patience is how long a command may take that must not wait for ever.
@@ -228,4 +231,28 @@ var _ = Describe("A full disk (bad-input 50)", func() {
 		Entry(nil, "verify", "q124565", "--json"),
 		Entry(nil, "bugs", "--markdown"),
 	)
+})
+
+var _ = Describe("nbtlab check of a capture that is cut", func() {
+	recording := func() []byte {
+		b, err := fs.ReadFile(pcaps.FS(), "q124565/fixed.pcap")
+		Expect(err).NotTo(HaveOccurred())
+		return bytes.Clone(b[:900])
+	}
+
+	It("cannot judge when it is the same up to there, and blames the run for nothing behind it", func() {
+		Expect(os.WriteFile("cut.pcap", recording(), 0o600)).To(Succeed())
+		r := nbtlab("check", "q124565", "--against", "cut.pcap")
+		Expect(r).To(exitWith(exitCannotJudge))
+		Expect(r.Stdout).To(And(ContainSubstring("cut at byte"), Not(ContainSubstring("not in the recording"))))
+	})
+
+	It("says that it differs when it does before the cut as well", func() {
+		b := recording()
+		b[24+16+14+20+8+13]++ // a letter of the name in the first packet
+		Expect(os.WriteFile("cut.pcap", b, 0o600)).To(Succeed())
+		r := nbtlab("check", "q124565", "--against", "cut.pcap")
+		Expect(r).To(exitWith(exitNot))
+		Expect(r.Stdout).To(ContainSubstring("QUESTION_NAME"))
+	})
 })

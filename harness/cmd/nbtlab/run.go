@@ -224,7 +224,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check SCENARIO --against FILE",
 		Short: "Compare a run of a scenario with a recorded capture",
 		Long: `Check performs a scenario on a model and compares its traffic with a capture of such a run, by meaning. 0 when they
-match, 1 when they differ, 125 when the capture is cut, 2 when it is not a capture.
+match, 1 when they differ, 125 when the capture is cut and the same up to there, 2 when it is not a capture.
 
 Not compared: ` + check.Ignored + `.`,
 		Example: `  nbtlab check q124565 --against pcaps/q124565/fixed.pcap
@@ -256,13 +256,13 @@ Not compared: ` + check.Ignored + `.`,
 }
 
 func (a *app) printCheck(r harness.Result, recorded capture.Capture, against string) error {
-	differences := check.Compare(r.Frames, recorded.Frames)
-	state := check.CaptureMatches
-	switch {
-	case recorded.Cut != nil:
-		state, a.status = check.CaptureUnusable, exitCannotJudge
-	case len(differences) > 0:
-		state, a.status = check.CaptureDiffers, exitNot
+	state, differences := harness.CompareCapture(r.Frames, recorded)
+	switch state {
+	case check.CaptureUnusable:
+		a.status = exitCannotJudge
+	case check.CaptureDiffers:
+		a.status = exitNot
+	case check.CaptureMatches, check.CaptureMissing, check.CaptureUnasked:
 	}
 	if a.json {
 		return report.CheckJSON(a.stdout, r, recorded, differences, state)
