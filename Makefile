@@ -13,7 +13,7 @@ LABEL    ?=
 FUZZTIME ?= 30s
 
 # Packages without a suite of specs, which the Ginkgo command has nothing to do for.
-PLAIN  := harness/mutants,harness/walls
+PLAIN  := harness/mutants,harness/walls,harness/peers
 GINKGO := $(GO) tool ginkgo -p --randomize-all --fail-on-pending --junit-report=junit.xml --output-dir=artifacts
 
 # A whole run must not leave a suite empty; a run of one label leaves most of them so, but not all.
@@ -71,8 +71,8 @@ bench: ## every benchmark
 .PHONY: lint
 lint: ## the linters, the walls between the packages, formatting, go vet, go fix, go mod tidy
 	$(GO) mod tidy -diff
-	$(GO) vet -tags=oracle ./...
-	$(GO) fix -diff -tags=oracle ./...
+	$(GO) vet -tags=oracle,peers ./...
+	$(GO) fix -diff -tags=oracle,peers ./...
 	$(GOLANGCI_LINT) fmt --diff
 	$(GOLANGCI_LINT) run
 
@@ -82,7 +82,7 @@ fmt: ## format the code
 
 .PHONY: fix
 fix: ## rewrite code as the current Go would have it, and what else the linters can repair
-	$(GO) fix -tags=oracle ./...
+	$(GO) fix -tags=oracle,peers ./...
 	$(GOLANGCI_LINT) run --fix
 
 .PHONY: update
@@ -96,6 +96,10 @@ record-check: build ## recording the captures again would change nothing
 .PHONY: test-oracle
 test-oracle: ## tshark judges the recorded captures (installs it on Debian as root)
 	harness/oracle.sh
+
+.PHONY: test-peers
+test-peers: ## real clients and real stacks in private network namespaces (root; installs Samba and others on Debian)
+	harness/peers.sh $(ARGS)
 
 .PHONY: mutants
 mutants: ## break the model in every place, one at a time, and list what no test notices (ARGS='-sample 50 -seed 1')
