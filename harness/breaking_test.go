@@ -108,7 +108,7 @@ var _ = Describe("A verdict", func() {
 	})
 
 	It("is broken when the fixed model forgets one release", Label("Q124565"), func() {
-		v := verify("q124565", harness.Buggy, harness.Options{Wrap: forgetOneRelease})
+		v := verify("q124565", harness.Buggy, harness.Options{Make: through(forgetOneRelease)})
 		Expect(v.Fixed.Report.Verdict()).To(Equal(check.Fail))
 		Expect(v.Verdict).To(Equal(check.Broken))
 		Expect(v.Why).To(And(HavePrefix("the fixed model does not do as expected"), ContainSubstring("release CHAT")))
@@ -122,14 +122,14 @@ var _ = Describe("A verdict", func() {
 		Expect(err).NotTo(HaveOccurred())
 		s, err := harness.Load("q124565.scenario", bytes.ReplaceAll(src, []byte("release CHAT from pc x3"), []byte("release CHAT from pc")))
 		Expect(err).NotTo(HaveOccurred())
-		loose, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Wrap: forgetOneRelease})
+		loose, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Make: through(forgetOneRelease)})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(loose.Verdict).To(Equal(check.Broken))
 		Expect(loose.Why).To(ContainSubstring("release-on-free: CHAT<20> became free, and 2 releases were sent, want 3"))
 	})
 
 	It("is broken when the stack crashes", func() {
-		v := verify("q124565", harness.Buggy, harness.Options{Wrap: crashAtDelete})
+		v := verify("q124565", harness.Buggy, harness.Options{Make: through(crashAtDelete)})
 		Expect(v.Verdict).To(Equal(check.Broken))
 		Expect(v.Why).To(ContainSubstring("the stack crashed: out of order"))
 		Expect(v.Fixed.Report.Crash).To(ContainSubstring("out of order"))

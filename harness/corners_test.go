@@ -53,12 +53,12 @@ var _ = Describe("A stack is accused", func() {
 		lines := []string{"peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc restart"}
 		expectPass(played(harness.Options{}, lines...))
 		silent := swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })
-		Expect(violations(played(harness.Options{Wrap: silent}, lines...))).To(ContainElement(check.ReleaseOnFree))
+		Expect(violations(played(harness.Options{Make: through(silent)}, lines...))).To(ContainElement(check.ReleaseOnFree))
 	})
 
 	It("of a second registration without claims", func() {
 		silent := swallow(pc, stack.NamePort, func(p []byte, nth int) bool { return nth > 7 && (p[2] == 0x29 || p[2] == 0x28) })
-		r := played(harness.Options{Wrap: silent}, "peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc add-name CHAT")
+		r := played(harness.Options{Make: through(silent)}, "peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc add-name CHAT")
 		Expect(violations(r)).To(ContainElement(check.ClaimSequence))
 	})
 
@@ -70,9 +70,9 @@ var _ = Describe("A stack is accused", func() {
 				p[len(p)-1]++
 			}
 		})
-		Expect(violations(played(harness.Options{Wrap: liar}, lines...))).To(ContainElement(check.Answers))
+		Expect(violations(played(harness.Options{Make: through(liar)}, lines...))).To(ContainElement(check.Answers))
 		mute := swallow(pc, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x84 })
-		Expect(violations(played(harness.Options{Wrap: mute}, lines...))).To(ContainElement(check.Answers))
+		Expect(violations(played(harness.Options{Make: through(mute)}, lines...))).To(ContainElement(check.Answers))
 	})
 })
 
@@ -95,7 +95,7 @@ var _ = Describe("A reproduction", func() {
 		// In the faulty run alone, the peer does not release FRIEND.
 		s := loaded("q124565", "# second run", "peer delete-name FRIEND\n\n# second run")
 		runs := 0
-		v, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Wrap: func(n int, st stack.Stack) stack.Stack {
+		v, err := harness.Verify(s, 0, model(s, harness.Buggy), pcaps.FS(), harness.Options{Seed: 2, Make: through(func(n int, st stack.Stack) stack.Stack {
 			if n == 0 {
 				runs++
 			}
@@ -103,7 +103,7 @@ var _ = Describe("A reproduction", func() {
 				return st
 			}
 			return swallow(n, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })(n, st)
-		}})
+		})})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(v.Verdict).To(Equal(check.Broken))
 		Expect(v.Why).To(ContainSubstring("release-on-free: FRIEND<20> became free"))
@@ -158,13 +158,13 @@ var _ = Describe("A stack that breaks the rules of the seam", func() {
 	DescribeTable("is said to have crashed",
 		func(out stack.Output) {
 			first := true
-			r := played(harness.Options{Wrap: on(pc, func(in stack.Input, list []stack.Output) []stack.Output {
+			r := played(harness.Options{Make: through(on(pc, func(in stack.Input, list []stack.Output) []stack.Output {
 				if _, call := in.(stack.Call); call && first {
 					first = false
 					return append(slices.Clone(list), out)
 				}
 				return list
-			})}, "peer add-name FRIEND", "pc add-name CHAT")
+			}))}, "peer add-name FRIEND", "pc add-name CHAT")
 			Expect(r.Report.Verdict()).To(Equal(check.Fail))
 			Expect(r.Report.Crash).NotTo(BeEmpty())
 		},

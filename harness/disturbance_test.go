@@ -154,7 +154,7 @@ var _ = Describe("A run", func() {
 
 	It("ends as exhausted when a stack never comes to rest", func() {
 		s := shipped("q124565")
-		r := harness.Run(s, &s.Cases[0], model(s, "fixed"), harness.Options{Wrap: spinning})
+		r := harness.Run(s, &s.Cases[0], model(s, "fixed"), harness.Options{Make: through(spinning)})
 		Expect(r.Report.Verdict()).To(Equal(check.CannotJudge))
 		Expect(r.Report.CannotJudge).To(ContainSubstring("ended early"))
 	})

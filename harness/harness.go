@@ -99,9 +99,9 @@ type Options struct {
 	Odds    sim.Odds
 	Perturb []sim.Perturbation
 
-	// Wrap, when set, stands between the LAN and the stack of each node: it returns what the LAN is to drive. So another
-	// stack takes a node's place, or a fault is put in front of one that no knob has.
-	Wrap func(node int, s stack.Stack) stack.Stack
+	// Make, when set, makes the stack of each node, at its start and at every restart; without it that is [node.New]. So
+	// another stack takes a node's place, or a fault is put in front of one that no knob has.
+	Make func(index int, cfg node.Config) stack.Stack
 }
 
 // recorded reports whether a run of these options is the one that was recorded.
@@ -147,8 +147,8 @@ func Play(s *scenario.Scenario, c *scenario.Case, model fault.Set, o Options) *t
 		settle[i] = cfg.Profile.Settle
 		lan.Attach(n.Name, cfg.Prefix.Addr(), func(firstID uint16) stack.Stack {
 			cfg.FirstID = firstID
-			if o.Wrap != nil {
-				return o.Wrap(i, node.New(cfg))
+			if o.Make != nil {
+				return o.Make(i, cfg)
 			}
 			return node.New(cfg)
 		})

@@ -18,7 +18,7 @@ import (
 func broken(name string, index int, faulty string, wrap func(int, stack.Stack) stack.Stack) []string {
 	GinkgoHelper()
 	s := shipped(name)
-	r := harness.Run(s, &s.Cases[index], model(s, faulty), harness.Options{Wrap: wrap})
+	r := harness.Run(s, &s.Cases[index], model(s, faulty), harness.Options{Make: through(wrap)})
 	var names []string
 	for _, v := range append(r.Report.Violations, r.Report.Tolerated...) {
 		names = append(names, v.Invariant)

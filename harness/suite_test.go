@@ -11,7 +11,9 @@ import (
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
 func TestHarness(t *testing.T) {
@@ -33,6 +35,14 @@ func model(s *scenario.Scenario, name string) fault.Set {
 	set, err := harness.Model(s, name)
 	Expect(err).NotTo(HaveOccurred())
 	return set
+}
+
+// through has what a spec puts between the LAN and each node make the stacks.
+func through(wrap func(index int, s stack.Stack) stack.Stack) func(int, node.Config) stack.Stack {
+	if wrap == nil {
+		return nil
+	}
+	return func(index int, cfg node.Config) stack.Stack { return wrap(index, node.New(cfg)) }
 }
 
 // name reads a NetBIOS name.

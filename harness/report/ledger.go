@@ -18,6 +18,14 @@ type held struct {
 	event *trace.Event
 }
 
+// keepsLedger reports whether a node's stack notes who holds its names. Other people's need not.
+func keepsLedger(t *trace.Trace, node int) bool {
+	return slices.ContainsFunc(t.Events, func(e trace.Event) bool {
+		_, taken := e.What.(stack.RefTaken)
+		return taken && int(e.Node) == node
+	})
+}
+
 // ledgerAt returns the references that a node holds just before an event, in the order in which they were taken.
 func ledgerAt(t *trace.Trace, node int, before uint32) []held {
 	var list []held

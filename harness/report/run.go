@@ -155,7 +155,7 @@ func ledgerMoment(r harness.Result) (node int, before uint32, ok bool) {
 
 func ledgerText(p *Printer, r harness.Result) {
 	node, before, ok := ledgerMoment(r)
-	if !ok {
+	if !ok || !keepsLedger(r.Trace, node) {
 		return
 	}
 	list := ledgerAt(r.Trace, node, before)

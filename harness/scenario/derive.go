@@ -22,6 +22,53 @@ func (s *Scenario) Headline(c int) (step, expectation int, ok bool) {
 	return 0, 0, false
 }
 
+// Need is something that a step asks of a node.
+type Need struct {
+	Step int  // index into the case's steps
+	Verb Verb // the verb whose doing it takes
+}
+
+// Needs lists what a case asks of a node, in the order of its steps, for whoever drives a stack that cannot do everything:
+// the node's own verbs, but for inject, which is the driver's; [AdapterStatus] where an expectation looks at its name table;
+// and [Listen] where another node calls a name that is, was or may be the node's, since nothing but a session service
+// answers that, be it with a refusal.
+func (s *Scenario) Needs(c, node int) []Need {
+	var needs []Need
+	var names []netbios.Name
+	for _, k := range s.Cases[c].Knows {
+		if k.At == node {
+			names = append(names, k.Name)
+		}
+	}
+	for i, st := range s.Cases[c].Steps {
+		switch {
+		case st.Node == node && st.Verb != Inject:
+			needs = append(needs, Need{i, st.Verb})
+			if st.Verb == AddName || st.Verb == AddGroup {
+				names = append(names, st.Name)
+			}
+		case st.Verb == Call && slices.Contains(names, st.Name):
+			needs = append(needs, Need{i, Listen})
+		}
+		if st.looksAt(node) {
+			needs = append(needs, Need{i, AdapterStatus})
+		}
+	}
+	return needs
+}
+
+// looksAt reports whether a correct stack's expectations of a step are about the name table of a node.
+func (st *Step) looksAt(node int) bool {
+	for _, e := range st.Expect {
+		for _, c := range e.Clauses {
+			if l, ok := c.(Listed); ok && l.Node == node {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // WithoutTriggers returns a case without its trigger steps: what a faulty stack must do like a correct one.
 func (s *Scenario) WithoutTriggers(c int) Case {
 	changed := s.Cases[c]

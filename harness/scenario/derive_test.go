@@ -43,6 +43,29 @@ var _ = Describe("Deriving from a scenario", func() {
 		Expect(meaning(s)).To(Equal(before))
 	})
 
+	It("tells what a node has to be able to do for it", func() {
+		needs := func(node int) []string {
+			var list []string
+			for _, n := range s.Needs(0, node) {
+				list = append(list, s.Cases[0].Steps[n.Step].Text+": "+n.Verb.String())
+			}
+			return list
+		}
+		Expect(needs(0)).To(Equal([]string{
+			"pc add-name CHAT: add-name", "pc listen CHAT: listen", "peer call CHAT from FRIEND as chat: listen",
+			"pc delete-name CHAT: delete-name", "pc delete-name CHAT: adapter-status", "pc add-name CHAT: add-name",
+		}))
+		Expect(needs(1)).To(Equal([]string{
+			"peer add-name FRIEND: add-name", "peer send-datagram CHAT from FRIEND \"anyone there?\": send-datagram",
+			"peer call CHAT from FRIEND as chat: call", "peer hang-up chat: hang-up",
+		}))
+
+		By("counting names that it may never have had, but not what only a faulty stack is looked at for")
+		s = parse("bug Q124565 in pc\ncontrol none because \"of the spec\"\nnode pc 10.0.0.10/24\nnode peer 10.0.0.20/24\npeer knows CHAT at pc\n" +
+			"peer add-name FRIEND\npeer call CHAT from FRIEND\n -> NRC_NOCALL | Q124565! CHAT in names pc\npeer call OTHER from FRIEND\n -> any\n")
+		Expect(needs(0)).To(Equal([]string{"peer call CHAT from FRIEND: listen"}))
+	})
+
 	It("restarts the bug's node before a step, and leaves the scenario as it was", func() {
 		before := meaning(s)
 		c := s.WithRestartBefore(0, 7)

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+
+// Package harnesstest tests NetBIOS-over-TCP/IP stacks with Ginkgo: the conformance suite, for a stack of anybody's that
+// implements [stack.Stack], and Gomega matchers for the verdicts of package harness, which fail with what `nbtlab run`
+// prints.
+//
+// A stack joins in its own repository with one declaration in a Ginkgo suite:
+//
+//	var _ = harnesstest.Conform(harnesstest.Stack{
+//		Name:  "mystack",
+//		New:   func(cfg node.Config) stack.Stack { return mystack.New(cfg.Prefix) },
+//		Lacks: []scenario.Verb{scenario.Listen, scenario.Call},
+//	})
+//
+// and gets one spec for each case of each scenario that ships: the stack takes the place of the node that the scenario
+// accuses, the others are the harness's own, the LAN and its clock are virtual, and the run is judged as that of a correct
+// stack. Two more specs send it every malformed packet of package fixtures, and repeat the runs to see that the same inputs
+// give the same outputs.
+//
+// Each spec has the labels of its bug (Q124565) and of its scenario (q124565-table), and "conformance":
+//
+//	go test -ginkgo.label-filter=Q124565 -ginkgo.junit-report=junit.xml
+//
+// # What a stack cannot do
+//
+// What a stack is not meant to have, such as a session service, is declared in Lacks, in the verbs of the scenario language.
+// A case that needs it cannot be judged: its spec has the label "cannot-judge" besides, is skipped, and says which step needs
+// what, in the output and in the JUnit report. Nothing else is ever skipped: a stack that answers ILLCMD without having
+// declared so fails, and the failure says how to declare it.
+//
+// # What is known to fail
+//
+// A failure that is known, and not to be mended today, is pinned in Fails: the spec then holds that the case fails just so.
+// It fails when the case fails in another way, and when it does not fail any more.
+package harnesstest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+	"github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/fixtures"
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/node"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/stack"
+)
+
+// Stack is a stack to be tested, and what is known of it.
+type Stack struct {
+	// Name is what specs and messages call it.
+	Name string
+
+	// New makes a stack that has just been switched on. A restart makes another one of the same configuration, but for the
+	// first transaction identifier. What the stack has no use for in the configuration it may leave alone: Faults are always
+	// empty, and Profile is of the timers that the scenario, or the field below, wants.
+	New func(cfg node.Config) stack.Stack
+
+	// Profile names the timers that the stack has, "rfc1002" or "netbt", where they are not those that a scenario states.
+	Profile string
+
+	// Lacks lists what the stack is not meant to do.
+	Lacks []scenario.Verb
+
+	// Fails pins known failures: by the path of a case ("q124565-controls/group"), words of the first thing that goes wrong
+	// in it, as [Pass] prints it.
+	Fails map[string]string
+
+	// Scenarios are put to the stack instead of those that ship with the harness.
+	Scenarios []*scenario.Scenario
+}
+
+// The labels that the specs have besides those of their bug and their scenario.
+const (
+	Conformance = "conformance"
+	CannotJudge = "cannot-judge"
+)
+
+// Conform declares the specs of a stack. Call it where a Ginkgo container may stand. It returns true, so that it can be
+// assigned to the blank identifier.
+func Conform(s Stack) bool {
+	ginkgo.GinkgoHelper()
+	at := types.NewCodeLocation(0)
+	return ginkgo.Describe(s.Name, ginkgo.Label(Conformance), at, func() {
+		trials, err := s.Trials()
+		if err != nil {
+			ginkgo.It("is told of correctly", at, func() { ginkgo.Fail(err.Error()) })
+			return
+		}
+		for _, t := range trials {
+			labels := t.labels()
+			if t.CannotJudge() != "" {
+				labels = append(labels, CannotJudge)
+			}
+			ginkgo.It(t.sentence(), labels, at, t.spec)
+		}
+		ginkgo.It("gives the same outputs for the same inputs at the same times", at, func() {
+			for _, t := range trials {
+				if t.CannotJudge() == "" {
+					gomega.Expect(t.repeats()).To(gomega.Succeed())
+				}
+			}
+		})
+	})
+}
+
+// Trial is one case of a scenario, put to a stack.
+type Trial struct {
+	Stack    Stack
+	Scenario *scenario.Scenario
+	Index    int // of the case
+}
+
+// Trials returns what a stack is put to, in the order of the scenarios. The error tells what is wrong with what is said of
+// the stack.
+func (s Stack) Trials() ([]Trial, error) {
+	if s.New == nil {
+		return nil, errors.New("harnesstest: a Stack needs New, which makes one")
+	}
+	if _, known := node.FindProfile(s.Profile); s.Profile != "" && !known {
+		return nil, fmt.Errorf("harnesstest: unknown profile %q", s.Profile)
+	}
+	list := s.Scenarios
+	if list == nil {
+		shipped, err := harness.Shipped()
+		if err != nil {
+			return nil, err
+		}
+		hostile, err := malformed()
+		if err != nil {
+			return nil, err
+		}
+		list = append(shipped, hostile)
+	}
+	var trials []Trial
+	unknown := maps.Clone(s.Fails)
+	for _, sc := range list {
+		for i := range sc.Cases {
+			t := Trial{s, s.timed(sc), i}
+			if _, pinned := unknown[t.Path()]; pinned && t.CannotJudge() != "" {
+				return nil, fmt.Errorf("harnesstest: %s is said to fail, and cannot be judged: %s", t.Path(), t.CannotJudge())
+			}
+			delete(unknown, t.Path())
+			trials = append(trials, t)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(unknown)) {
+		return nil, fmt.Errorf("harnesstest: %s is said to fail, and there is no such case", path)
+	}
+	return trials, nil
+}
+
+// timed returns a scenario with the stack's own timers: on all nodes, since a step waits until those of its node are through.
+func (s Stack) timed(sc *scenario.Scenario) *scenario.Scenario {
+	if s.Profile == "" {
+		return sc
+	}
+	changed := *sc
+	changed.Nodes = slices.Clone(sc.Nodes)
+	for i := range changed.Nodes {
+		changed.Nodes[i].Profile = s.Profile
+	}
+	return &changed
+}
+
+// accused is the node whose place the stack takes: the one that has the bug or, without one, the first.
+func accused(sc *scenario.Scenario) int { return sc.Bug.Node }
+
+// Path names the case: "q124565", "q124565-controls/group".
+func (t Trial) Path() string { return harness.Path(t.Scenario, t.testCase()) }
+
+func (t Trial) testCase() *scenario.Case { return &t.Scenario.Cases[t.Index] }
+
+func (t Trial) sentence() string {
+	if _, known := t.Stack.Fails[t.Path()]; known {
+		return "is known not to do as a correct stack does in " + t.Path()
+	}
+	return "does as a correct stack does in " + t.Path()
+}
+
+func (t Trial) labels() ginkgo.Labels {
+	labels := ginkgo.Labels{t.Scenario.Name}
+	if t.Scenario.Bug.Model != "" {
+		labels = append(labels, t.Scenario.Bug.ID())
+	}
+	return labels
+}
+
+// CannotJudge tells why the case says nothing about the stack: the first step that needs what the stack is not meant to have.
+// It is empty when the case can be judged.
+func (t Trial) CannotJudge() string {
+	for _, need := range t.Scenario.Needs(t.Index, accused(t.Scenario)) {
+		if slices.Contains(t.Stack.Lacks, need.Verb) {
+			step := t.testCase().Steps[need.Step]
+			return fmt.Sprintf("line %d: %s: needs %s, which %s does not have", step.Pos.Line, step.Text, need.Verb, t.Stack.Name)
+		}
+	}
+	return ""
+}
+
+// Run performs the case and judges the stack as a correct one.
+func (t Trial) Run() harness.Result {
+	r, _ := t.run()
+	return r
+}
+
+// run also returns the configuration that the stack was last started with.
+func (t Trial) run() (harness.Result, node.Config) {
+	var last node.Config
+	make := func(index int, cfg node.Config) stack.Stack {
+		if index == accused(t.Scenario) {
+			last = cfg
+			return t.Stack.New(cfg)
+		}
+		return node.New(cfg)
+	}
+	r := harness.Run(t.Scenario, t.testCase(), fault.Set{}, harness.Options{Make: make})
+	r.Model = t.Stack.Name
+	return r, last
+}
+
+// spec is the body of the case's spec.
+func (t Trial) spec() {
+	if why := t.CannotJudge(); why != "" {
+		ginkgo.AddReportEntry(t.Path()+" cannot be judged", ginkgo.ReportEntryVisibilityAlways) // else Ginkgo shows an S alone
+		ginkgo.Skip("cannot judge: " + why)
+	}
+	r := t.Run()
+	if known, pinned := t.Stack.Fails[t.Path()]; pinned {
+		gomega.Expect(r).To(FailWith(known))
+		return
+	}
+	if hint := t.undeclared(r); hint != "" {
+		gomega.Expect(r).To(Pass(), "%s", hint)
+	}
+	gomega.Expect(r).To(Pass())
+}
+
+// undeclared tells how to say that a stack does not have what it has just answered ILLCMD to.
+func (t Trial) undeclared(r harness.Result) string {
+	steps := map[stack.CallID]int32{}
+	for i := range r.Trace.Events {
+		e := &r.Trace.Events[i]
+		if int(e.Node) != accused(t.Scenario) {
+			continue
+		}
+		switch what := e.What.(type) {
+		case stack.Call:
+			steps[what.ID] = e.Step
+		case stack.Complete:
+			step := t.testCase().Steps[steps[what.ID]]
+			if what.Code == netbios.ILLCMD && step.Verb != scenario.Ncb {
+				return fmt.Sprintf("%s answered %s in line %d: %s. If it is not meant to have that, say so in Lacks.",
+					t.Stack.Name, what.Code, step.Pos.Line, step.Text)
+			}
+		}
+	}
+	return ""
+}
+
+// repeats tells whether the stack, given once more what went into it, does once more what it did.
+func (t Trial) repeats() error {
+	r, cfg := t.run()
+	if r.Report.Crash != "" {
+		return nil // its own spec tells of it
+	}
+	seq := harness.Redrive(r.Trace, accused(t.Scenario), t.Stack.New(cfg))
+	if seq == 0 {
+		return nil
+	}
+	e := r.Trace.Event(seq)
+	return fmt.Errorf("harnesstest: %s: %s, given the same inputs again, does something else at %s: then it was %s",
+		t.Path(), t.Stack.Name, e.At, nbt.Printable(fmt.Appendf(nil, "%+v", e.What)))
+}
+
+// Malformed is the name of the scenario that sends every malformed packet.
+const Malformed = "malformed"
+
+// malformed is the scenario in which a node has a name, is sent every malformed packet of package fixtures that goes by UDP,
+// and answers for its name after each of the two services' as before.
+func malformed() (*scenario.Scenario, error) {
+	var text strings.Builder
+	text.WriteString("# Malformed packets leave a name where it was.\n\n" +
+		"node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\n\npc add-name CHAT\npeer add-name FRIEND\n\n")
+	var packets []fixtures.Vector
+	for _, service := range []struct {
+		name fixtures.Service
+		port int
+	}{{fixtures.NameService, stack.NamePort}, {fixtures.DatagramService, stack.DatagramPort}} {
+		for _, v := range fixtures.Malformed() {
+			if v.Service == service.name {
+				packets = append(packets, v)
+				fmt.Fprintf(&text, "peer inject bytes \"?\" to pc port %d\n", service.port)
+			}
+		}
+		text.WriteString("peer find-name CHAT\n      -> ok, answer CHAT from pc\n\n")
+	}
+	s, err := harness.Load(Malformed+".scenario", []byte(text.String()))
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Cases[0].Steps { // some are longer than what a line of a scenario has room for
+		if step := &s.Cases[0].Steps[i]; step.Verb == scenario.Inject {
+			step.Inject.Payload = packets[0].Bytes
+			step.Text = strings.Replace(step.Text, `"?"`, "of vector "+packets[0].Name, 1)
+			packets = packets[1:]
+		}
+	}
+	return s, nil
+}
+
+// why tells what went wrong in a run.
+func why(r harness.Result) string {
+	e := check.Evidence{Scenario: r.Scenario, Case: r.Case}
+	text := e.Why(r.Report)
+	if first := e.First(r.Report); first != "" && !strings.Contains(text, first) {
+		text += "; " + first
+	}
+	return text
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+package harnesstest_test
+
+import (
+	"os"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness/harnesstest"
+	"github.com/nbtlab/nbtlab/harness/node"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/stack"
+)
+
+func TestHarnesstest(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "harnesstest")
+}
+
+// otherStack is the variable of the environment that names the stack whose specs this program declares. The specs of this
+// suite run the program again with it, as somebody else's suite, to see what becomes of its specs.
+const otherStack = "HARNESSTEST_STACK"
+
+// others are the stacks of those suites.
+var others = map[string]harnesstest.Stack{
+	"tiny": tinyStack(),
+	"tiny, pinned": with(tinyStack(), func(s *harnesstest.Stack) {
+		s.Fails = map[string]string{
+			"q124565-controls/another-suffix": "line 22: peer send-datagram CHAT<00> from FRIEND",
+			"q124565-table":                   "expected status from pc, saw none on the wire",
+		}
+	}),
+	"tiny, pinned wrongly": with(tinyStack(), func(s *harnesstest.Stack) {
+		s.Fails = map[string]string{"ms00-047": "line 12", "q124565-table": "line 12"}
+	}),
+	"tiny, of unknown failings": with(tinyStack(), func(s *harnesstest.Stack) {
+		s.Fails = map[string]string{"q1": ""}
+	}),
+	"boastful": with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
+	"moody": with(tinyStack(), func(s *harnesstest.Stack) {
+		made := 0
+		s.New = func(cfg node.Config) stack.Stack {
+			made++
+			cfg.FirstID += uint16(made)
+			return newTiny(cfg)
+		}
+	}),
+}
+
+func tinyStack() harnesstest.Stack {
+	return harnesstest.Stack{
+		Name: "tiny",
+		New:  newTiny,
+		Lacks: []scenario.Verb{
+			scenario.Listen, scenario.Call, scenario.AddGroup, scenario.ReceiveDatagram, scenario.ReceiveBroadcast,
+		},
+	}
+}
+
+func with(s harnesstest.Stack, change func(s *harnesstest.Stack)) harnesstest.Stack {
+	change(&s)
+	return s
+}
+
+// fixed is the harness's own correct node, which everything that ships is pinned to.
+func fixed() harnesstest.Stack {
+	return harnesstest.Stack{Name: "the fixed model", New: func(cfg node.Config) stack.Stack { return node.New(cfg) }}
+}
+
+var _ = func() bool {
+	if s, known := others[os.Getenv(otherStack)]; known {
+		return harnesstest.Conform(s)
+	}
+	netbt := fixed()
+	netbt.Name, netbt.Profile = "the fixed model with NetBT's timers", "netbt"
+	return harnesstest.Conform(fixed()) && harnesstest.Conform(netbt)
+}()
