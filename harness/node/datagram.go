@@ -92,11 +92,17 @@ func (n *Node) transmitDatagram(d *outgoing, t nbt.DatagramType, to netip.Addr) 
 	n.lastDgm++
 	m := nbt.UniqueDatagram(n.lastDgm, netip.AddrPortFrom(n.addr, stack.DatagramPort), d.source, d.dest, d.data)
 	m.Type = t
+	m.Flags |= n.sourceType()
 	for more := true; more; {
 		var fragment nbt.DatagramMessage
 		fragment, m, more = m.Split()
 		n.sendDgm(to, fragment)
 	}
+}
+
+// sourceType is the node type in the flags of a datagram. Microsoft's H nodes have that of a datagram distribution server.
+func (n *Node) sourceType() nbt.DatagramFlags {
+	return [...]nbt.DatagramFlags{B: nbt.SNTB, P: nbt.SNTP, M: nbt.SNTM, H: nbt.SNTNBDD}[n.cfg.Type]
 }
 
 func (n *Node) sendDgm(to netip.Addr, m nbt.DatagramMessage) {

@@ -72,7 +72,7 @@ func (n *Node) addName(id stack.CallID, name netbios.Name, group bool) {
 		return
 	}
 	n.cancelRelease(name)
-	n.claim(id, name, num, group)
+	n.startClaim(claim{call: id, name: name, num: num, group: group}, n.routes())
 }
 
 // deleteName ends a registration. What waits on the name ends with 0x17, whether or not sessions keep the entry.
@@ -189,7 +189,7 @@ func (n *Node) cancel(id stack.CallID) netbios.Code {
 	}
 	for _, r := range n.requests {
 		switch {
-		case r.kind == claimRequest && r.call == id:
+		case r.claims(id):
 			return netbios.CANCEL
 		case r.asker != nil && r.asker.caller() == id:
 			n.finish(r)
@@ -219,8 +219,7 @@ func (n *Node) abandonCalls() {
 		switch {
 		case r.kind == claimRequest:
 			n.finish(r)
-			n.table.Refused(r.name, n.out)
-			n.completeCode(r.call, netbios.CMDCAN)
+			n.claimFailed(r.claim, netbios.CMDCAN)
 		case r.asker != nil:
 			n.finish(r)
 			r.asker.abandon(n, netbios.CMDCAN)

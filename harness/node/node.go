@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: MIT
 
-// Package node is a NetBIOS-over-TCP/IP end node of type B (RFC 1001 section 10.1): NCB commands in, packets out, around
-// a [nametable.Table]. It is a pure state machine behind the seam of package stack; a virtual LAN and real sockets drive
+// Package node is a NetBIOS-over-TCP/IP end node (RFC 1001 section 10): NCB commands in, packets out, around a
+// [nametable.Table]. It is a pure state machine behind the seam of package stack; a virtual LAN and real sockets drive
 // the same code.
+//
+// A node is of type B, which broadcasts, or P, M or H, which have a name server. What RFC 1002 leaves open there:
+//
+//   - ADD NAME of a P or M node whose name server is silent returns CMDTMO; an H node claims the name by broadcast then,
+//     and goes on refreshing it at the name server until that is back.
+//   - An M node sends its overwrite demand when both the segment and the name server have let it have the name.
+//   - There is no datagram distribution server: group and broadcast datagrams are broadcast by every type of node, and
+//     heard by every type.
+//   - A refresh that the name server refuses puts the name in conflict. One that it does not answer changes nothing.
+//   - Every node refuses a registration, an overwrite or a refresh of its name that is sent to it alone; a P node hears
+//     nothing that was broadcast.
+//   - Answers to what was sent to one address count from there alone.
 //
 // A return code is decided where its cause is: 0x0D, 0x0E, 0x0F and 0x15 of a name in the table, the rest here. A SEND
 // completes when its bytes are handed to the transport, so HANG UP never has one to wait for.
@@ -22,14 +34,31 @@ import (
 
 // Config is what a node is made of. A restart is a new node of the same configuration.
 type Config struct {
-	Prefix  netip.Prefix // its IPv4 address and the network it is on
-	UnitID  [6]byte      // the unit address of the permanent name and the status replies
-	Limits  netbios.Limits
-	Profile Profile
-	Faults  fault.Set
-	Hosts   []Host // LMHOSTS entries, preloaded: names reached without a query
-	FirstID uint16 // of the transaction and datagram identifiers
+	Prefix     netip.Prefix // its IPv4 address and the network it is on
+	Type       Type
+	NameServer netip.Addr // that of a P, M or H node. One without is a B node, as is one that is its own
+	Serves     bool       // be a name server too, with the profile's policy
+	Names      int        // most names that the name server holds, 0 for [nameserver.DefaultNames]
+	UnitID     [6]byte    // the unit address of the permanent name and the status replies
+	Limits     netbios.Limits
+	Profile    Profile
+	Faults     fault.Set
+	Hosts      []Host // LMHOSTS entries, preloaded: names reached without a query
+	FirstID    uint16 // of the transaction and datagram identifiers
 }
+
+// Type is how a node finds and defends names (RFC 1001 section 10).
+type Type uint8
+
+// The types.
+const (
+	B Type = iota // by broadcast
+	P             // at a name server
+	M             // by broadcast, then at a name server
+	H             // at a name server, then by broadcast ([MS-NBTE] section 3.1.7)
+)
+
+func (t Type) String() string { return [...]string{"b", "p", "m", "h"}[t] }
 
 // Host is an LMHOSTS entry.
 type Host struct {
@@ -52,7 +81,9 @@ type Node struct {
 	waiting   []waiting
 	sessions  []*session
 	fragments []*fragment
+	leases    []*lease
 	alarms    []alarm // by timer identifier less one
+	server    *served // nil for most
 
 	lastTrn, lastDgm uint16
 	lastConn         stack.Conn
@@ -66,7 +97,10 @@ type Node struct {
 // New makes a node that has just been switched on.
 func New(cfg Config) *Node {
 	limits := cfg.Limits.WithDefaults()
-	return &Node{
+	if !cfg.NameServer.IsValid() || cfg.NameServer == cfg.Prefix.Addr() {
+		cfg.Type = B
+	}
+	n := &Node{
 		cfg:       cfg,
 		profile:   cfg.Profile,
 		limits:    limits,
@@ -76,6 +110,10 @@ func New(cfg Config) *Node {
 		lastTrn:   cfg.FirstID,
 		lastDgm:   cfg.FirstID,
 	}
+	if cfg.Serves {
+		n.serve()
+	}
+	return n
 }
 
 // Step implements [stack.Stack]. A time before the last one is taken as the last one.
@@ -126,6 +164,7 @@ func (n *Node) datagram(in stack.Datagram) {
 func (n *Node) stop() {
 	n.stopping = true
 	n.abandonCalls()
+	n.dropLeases()
 	for _, s := range slices.Clone(n.sessions) {
 		n.hangUp(s)
 	}

@@ -148,6 +148,10 @@ func (s *session) silence() netbios.Code { return netbios.NOCALL }
 // resolved connects to the name's owner. A session to a group name reaches one of its members (RFC 1001 section
 // 16.1.1.2), so it does not matter that it is one.
 func (s *session) resolved(n *Node, at netip.Addr, _ bool) {
+	if !isHost(at) {
+		s.abandon(n, netbios.NOCALL) // a name server keeps no members of most groups
+		return
+	}
 	s.timer = n.arm(s, n.profile.SessionSetup)
 	n.dial(s, netip.AddrPortFrom(at, stack.SessionPort))
 }

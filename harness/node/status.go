@@ -97,10 +97,12 @@ type remoteStatus struct {
 func (s *remoteStatus) caller() stack.CallID { return s.call }
 
 func (s *remoteStatus) resolved(n *Node, at netip.Addr, _ bool) {
-	r := &request{
-		kind: statusRequest, id: n.nextTrn(), name: netbios.Wildcard, to: netip.AddrPortFrom(at, stack.NamePort),
-		left: n.profile.UnicastCount, every: n.profile.UnicastTimeout, asker: s,
+	if !isHost(at) {
+		s.abandon(n, netbios.CMDTMO)
+		return
 	}
+	r := n.newRequest(statusRequest, netbios.Wildcard, netip.AddrPortFrom(at, stack.NamePort))
+	r.asker = s
 	n.start(r, nbt.StatusRequest(r.id, r.name))
 }
 
@@ -109,8 +111,8 @@ func (s *remoteStatus) abandon(n *Node, code netbios.Code) { n.completeCode(s.ca
 // statusAnswer completes a remote ADAPTER STATUS in the layout of the NCB interface. A node status response has no name
 // numbers, so rows are numbered as they stand.
 func (n *Node) statusAnswer(from netip.AddrPort, name netbios.Name, m nbt.NameMessage) {
-	r := n.pending(statusRequest, m.ID, name)
-	if r == nil || from != r.to {
+	r := n.pending(statusRequest, from, m.ID, name)
+	if r == nil {
 		return
 	}
 	rr := m.Record() // of type NBSTAT, or this would be no node status response

@@ -22,7 +22,7 @@
 //	against Q124565 in pc                  # instead of bug: must behave the same on a faulty stack
 //	cure    restart                        # the symptom is gone after a restart of that node
 //	control none because "the trigger is an absence"
-//	profile netbt                          # of nodes that state none: rfc1002 (default), netbt, rfc1002-literal
+//	profile netbt                          # of nodes that state none: rfc1002 (default), netbt, rfc1002-literal, samba-nmbd
 //	node    pc 10.0.0.10/24 [names N] [sessions N] [profile P]
 //	peer    knows CHAT at pc               # an LMHOSTS entry, preloaded: peer reaches CHAT there without a query
 //	case    "delete with a live session"   # a run of its own, on a fresh LAN; steps follow

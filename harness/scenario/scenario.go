@@ -57,7 +57,7 @@ type Node struct {
 	Name    string
 	Prefix  netip.Prefix // its address and the network it is on
 	Limits  netbios.Limits
-	Profile string // "rfc1002", "netbt" or "rfc1002-literal"
+	Profile string // "rfc1002", "netbt", "rfc1002-literal" or "samba-nmbd"
 }
 
 // Knows is an LMHOSTS entry.

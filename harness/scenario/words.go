@@ -188,7 +188,7 @@ func kindWords(inject bool) []string {
 var (
 	headerWords   = []string{"bug", "against", "cure", "control", "profile", "node", "case"}
 	networkWords  = []string{"lan", "after", "at"}
-	profiles      = []string{"rfc1002", "netbt", "rfc1002-literal"}
+	profiles      = []string{"rfc1002", "netbt", "rfc1002-literal", "samba-nmbd"}
 	listedKinds   = []string{"unique", "group"}
 	listedStates  = []string{"registered", "deregistered", "conflict"}
 	clauseWords   = []string{"ok", "any", "no", "data"}
