@@ -66,6 +66,7 @@ type reader struct {
 	hops     int   // pointers followed for the name being read
 	text     int   // bytes of scope that pointers led to
 	memory   *memory
+	lent     bool // a record of this message has the memory's status
 }
 
 func (r *reader) lenient() bool { return r.mode == Lenient }
@@ -94,10 +95,21 @@ func (r *reader) left(b []byte, next int) ([]byte, error) {
 
 // memory is what a message that is decoded into again and again keeps beside its lists. Without one, nothing is kept.
 type memory struct {
-	status *NodeStatus // of an earlier message
-	lent   bool        // a record of the message has one
+	status *NodeStatus // of this message or an earlier one
 	scopes [4]string   // of earlier messages: few networks have more
 	oldest int
+}
+
+// status returns a node status to read into: the one that is remembered, for the first record that asks, or a new one.
+func (r *reader) status() *NodeStatus {
+	if r.memory == nil || r.lent {
+		return new(NodeStatus)
+	}
+	r.lent = true
+	if r.memory.status == nil {
+		r.memory.status = new(NodeStatus)
+	}
+	return r.memory.status
 }
 
 // scope returns the text as a string: one that is remembered, so that the same scope is not allocated twice, or a new one.

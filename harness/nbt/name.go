@@ -174,8 +174,11 @@ func (r *reader) name(b []byte, off int, field string, s *spelled) (next int, er
 	if len(b)-off < unscopedLen {
 		return off, &ParseError{Field: field, Offset: off, Err: ErrTruncated}
 	}
-	if !letters((*[lettersLen]byte)(b[off+1:]), &s.name) {
-		if err := r.oddLetters(b[off+1:off+scopeAt], off+1, field, s); err != nil {
+	letters := (*[lettersLen]byte)(b[off+1:])
+	if areLetters(letters) {
+		s.name = readLetters(letters)
+	} else {
+		if err := r.oddLetters(letters[:], off+1, field, s); err != nil {
 			return off, err
 		}
 		if s.bare {

@@ -219,24 +219,14 @@ func ParseNameMessageLenient(b []byte) (NameMessage, error) {
 	return m, err
 }
 
-// Decode is [ParseNameMessage] or [ParseNameMessageLenient] into a message that was used before. It reuses the memory of
-// m's lists and remembers scopes, so that reading one message after the other allocates nothing once that has grown;
-// nobody else may hold the lists, nor a copy of the message. Lists without entries may be empty or nil.
-func (m *NameMessage) Decode(b []byte, mode Mode) error {
-	if m.decodeUsual(b) {
-		return nil
-	}
-	return m.decodeOther(b, mode)
-}
-
+// decodeOther decodes a message that is not of a usual shape, or that there is no memory for yet.
 func (m *NameMessage) decodeOther(b []byte, mode Mode) error {
-	if m.memory == nil {
-		if m.used() {
-			m.memory = new(memory)
-		} else if m.makeRoom(b); m.decodeUsual(b) {
-			// Most messages of programs that take a new one for each packet need no more than this.
-			return nil
-		}
+	switch {
+	case m.memory == nil && m.used():
+		m.memory = new(memory)
+	case m.memory == nil && m.makeRoom(b):
+		// Most messages of programs that take a new one for each packet need no more than this.
+		return m.Decode(b, mode)
 	}
 	m.reset()
 	return m.parse(b, mode)
@@ -257,27 +247,10 @@ func (m *NameMessage) parse(b []byte, mode Mode) error {
 
 // reset empties the message but for the memory of its lists.
 func (m *NameMessage) reset() {
-	m.takeBack()
 	m.ID, m.Flags, m.Response, m.Opcode, m.RCode = 0, 0, false, 0, 0
 	m.Questions, m.Answers = m.Questions[:0], m.Answers[:0]
 	m.Authority, m.Additional = m.Authority[:0], m.Additional[:0]
 	m.Uncounted, m.Loose, m.Missing, m.Trailing, m.Odd = false, false, [4]uint16{}, nil, m.Odd[:0]
-}
-
-// takeBack takes the status of a record for the next message.
-func (m *NameMessage) takeBack() {
-	if m.memory == nil || !m.memory.lent {
-		return
-	}
-	for section := answers; section <= additional; section++ {
-		records := m.section(section)
-		for i := range records {
-			if status := records[i].Status; status != nil {
-				m.memory.status, records[i].Status = status, nil
-			}
-		}
-	}
-	m.memory.lent = false
 }
 
 func (m *NameMessage) decode(r *reader, b []byte) error {
@@ -411,12 +384,8 @@ func countError(section int, cause error) error {
 
 // claims reports whether a request with this opcode carries its sender's name and address in a record.
 func (o Opcode) claims() bool {
-	switch o {
-	case OpRegistration, OpRelease, OpRefresh, OpRefreshAlt, OpMultihomed:
-		return true
-	default:
-		return false
-	}
+	const claims = 1<<OpRegistration | 1<<OpRelease | 1<<OpRefresh | 1<<OpRefreshAlt | 1<<OpMultihomed
+	return claims>>o&1 != 0
 }
 
 // mayLeaveUncounted reports whether this is a negative name query response, see [NameMessage].Uncounted.
@@ -572,7 +541,7 @@ func (m *NameMessage) parseResource(r *reader, b []byte, off int, rr *Resource, 
 	return off + length - int(rr.Missing), err
 }
 
-// parseStatus reads the RDATA of a record of type NBSTAT, into memory that an earlier status left.
+// parseStatus reads the RDATA of a record of type NBSTAT, into memory that an earlier message left.
 func (m *NameMessage) parseStatus(r *reader, rr *Resource, data []byte, off int) error {
 	if len(data) == 0 && r.lenient() {
 		if rr.Missing == 0 {
@@ -580,12 +549,7 @@ func (m *NameMessage) parseStatus(r *reader, rr *Resource, data []byte, off int)
 		}
 		return nil
 	}
-	if r.memory != nil {
-		rr.Status, r.memory.status, r.memory.lent = r.memory.status, nil, true
-	}
-	if rr.Status == nil {
-		rr.Status = new(NodeStatus)
-	}
+	rr.Status = r.status()
 	return rr.Status.parse(r, data, off, rr.Missing > 0)
 }
 

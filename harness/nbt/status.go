@@ -139,16 +139,17 @@ func (s *NodeStatus) readNames(rows []byte) {
 func (s *Statistics) parse(b []byte) {
 	_ = b[statisticsLen-1]
 	be := binary.BigEndian
-	*s = Statistics{
-		UnitID: [6]byte(b), Jumpers: b[6], TestResult: b[7],
-		Version: be.Uint16(b[8:]), Period: be.Uint16(b[10:]),
-		CRCs: be.Uint16(b[12:]), AlignmentErrors: be.Uint16(b[14:]), Collisions: be.Uint16(b[16:]),
-		SendAborts: be.Uint16(b[18:]), GoodSends: be.Uint32(b[20:]), GoodReceives: be.Uint32(b[24:]),
-		Retransmits: be.Uint16(b[28:]), NoResources: be.Uint16(b[30:]),
-		FreeCommands: be.Uint16(b[32:]), TotalCommands: be.Uint16(b[34:]), MaxTotalCommands: be.Uint16(b[36:]),
-		PendingSessions: be.Uint16(b[38:]), MaxPendingSessions: be.Uint16(b[40:]), MaxSessions: be.Uint16(b[42:]),
-		PacketSize: be.Uint16(b[44:]),
-	}
+	// One by one: as one value it would be made beside s and copied.
+	s.UnitID = [6]byte(b)
+	s.Jumpers, s.TestResult = b[6], b[7]
+	s.Version, s.Period = be.Uint16(b[8:]), be.Uint16(b[10:])
+	s.CRCs, s.AlignmentErrors, s.Collisions = be.Uint16(b[12:]), be.Uint16(b[14:]), be.Uint16(b[16:])
+	s.SendAborts = be.Uint16(b[18:])
+	s.GoodSends, s.GoodReceives = be.Uint32(b[20:]), be.Uint32(b[24:])
+	s.Retransmits, s.NoResources = be.Uint16(b[28:]), be.Uint16(b[30:])
+	s.FreeCommands, s.TotalCommands, s.MaxTotalCommands = be.Uint16(b[32:]), be.Uint16(b[34:]), be.Uint16(b[36:])
+	s.PendingSessions, s.MaxPendingSessions, s.MaxSessions = be.Uint16(b[38:]), be.Uint16(b[40:]), be.Uint16(b[42:])
+	s.PacketSize = be.Uint16(b[44:])
 }
 
 func (s *NodeStatus) encodedLen() int {

@@ -15,68 +15,195 @@ const (
 	questionAndRecord = 0x0001_0000_0000_0001
 	oneAnswer         = 0x0000_0001_0000_0000
 
-	usualNameEnd  = headerLen + unscopedLen
-	usualQuery    = usualNameEnd + questionFixedLen
-	usualClaim    = usualQuery + pointerLen + recordFixedLen + nbAddrLen
-	usualRecord   = usualNameEnd + recordFixedLen
-	usualPointer  = pointPrefix<<8 | QuestionName
-	usualRDLength = usualClaim - nbAddrLen - 2
+	usualNameEnd = headerLen + unscopedLen
+	usualQuery   = usualNameEnd + questionFixedLen
+	usualClaim   = usualQuery + pointerLen + recordFixedLen + nbAddrLen
+	usualRecord  = usualNameEnd + recordFixedLen
+	usualAnswer  = usualRecord + nbAddrLen
+	usualPointer = pointPrefix<<8 | QuestionName
+	usualOwner   = recordFixedLen + nbAddrLen
 )
 
-// decodeUsual reads a message of one of the shapes that nearly all traffic has, without a scope and without anything odd:
-// a question; a question and a record about it with one address; one record that answers. It does what the whole parser
-// does, in a tenth of the time, and leaves every other message, and those that there is no memory for yet, to that: it
-// then returns false, and the message is as it was before or anything between.
-func (m *NameMessage) decodeUsual(b []byte) bool {
-	if len(b) < usualQuery || b[headerLen] != lettersLen || b[headerLen+scopeAt] != 0 {
-		return false
+// Decode is [ParseNameMessage] or [ParseNameMessageLenient] into a message that was used before. It reuses the memory of
+// m's lists and remembers scopes, so that reading one message after the other allocates nothing once that has grown;
+// nobody else may hold the lists, nor a copy of the message. Lists without entries may be empty or nil.
+//
+// Messages of the shapes that nearly all traffic has, without a scope and without anything odd, are read here: a question;
+// a question and a record about it with one address; one record that answers. This does what the whole parser does, in a
+// tenth of the time, and leaves every other message, and those that there is no memory for yet, to that.
+func (m *NameMessage) Decode(b []byte, mode Mode) error {
+	// What makes it fast: nothing is called, so that everything stays in registers; lengths are checked once for all that
+	// lies in fixed places; fields are set one by one; and the name comes last, since it takes the most registers.
+	if len(b) < usualQuery {
+		return m.decodeOther(b, mode)
 	}
-	if m.memory != nil && m.memory.lent {
-		m.takeBack()
+	head := (*[usualQuery]byte)(b)
+	word := binary.BigEndian.Uint16(head[2:])
+	var name, again *netbios.Name
+	switch binary.BigEndian.Uint64(head[4:]) {
+	case oneQuestion:
+		if len(b) == usualQuery && word&responseBit == 0 && !opcode(word).claims() && cap(m.Questions) > 0 {
+			m.Questions = m.Questions[:1]
+			m.Answers = m.Answers[:0]
+			m.Additional = m.Additional[:0]
+			q := &m.Questions[0]
+			q.usual((*[questionFixedLen]byte)(head[usualNameEnd:]))
+			m.usual(head, word)
+			name = &q.Name
+		}
+	case questionAndRecord:
+		if len(b) == usualClaim && word&responseBit == 0 && cap(m.Questions) > 0 && cap(m.Additional) > 0 {
+			owner := (*[pointerLen + usualOwner]byte)(b[usualQuery:])
+			rr := &m.Additional[:1][0]
+			if binary.BigEndian.Uint32(owner[:]) == usualPointer<<16|TypeNB &&
+				binary.BigEndian.Uint16(owner[recordFixedLen:]) == nbAddrLen && cap(rr.Addrs) > 0 {
+				m.Questions = m.Questions[:1]
+				m.Answers = m.Answers[:0]
+				m.Additional = m.Additional[:1]
+				rr.Pointer = QuestionName
+				rr.Addrs = rr.Addrs[:1]
+				rr.usual((*[recordFixedLen]byte)(owner[pointerLen:]))
+				rr.Addrs[0].usual((*[nbAddrLen]byte)(owner[pointerLen+recordFixedLen:]))
+				q := &m.Questions[0]
+				q.usual((*[questionFixedLen]byte)(head[usualNameEnd:]))
+				m.usual(head, word)
+				name, again = &q.Name, &rr.Name
+			}
+		}
+	case oneAnswer:
+		if len(b) == usualAnswer && word&responseBit != 0 && opcode(word) != OpWACK && cap(m.Answers) > 0 {
+			owner := (*[usualOwner]byte)(b[usualNameEnd:])
+			rr := &m.Answers[:1][0]
+			if binary.BigEndian.Uint16(owner[:]) == TypeNB && binary.BigEndian.Uint16(owner[recordFixedLen-2:]) == nbAddrLen &&
+				cap(rr.Addrs) > 0 {
+				m.Questions = m.Questions[:0]
+				m.Answers = m.Answers[:1]
+				m.Additional = m.Additional[:0]
+				rr.Pointer = 0
+				rr.Addrs = rr.Addrs[:1]
+				rr.usual((*[recordFixedLen]byte)(owner[:]))
+				rr.Addrs[0].usual((*[nbAddrLen]byte)(owner[recordFixedLen:]))
+				m.usual(head, word)
+				name = &rr.Name
+			}
+		}
 	}
-	word := binary.BigEndian.Uint16(b[2:])
-	op := Opcode(word >> opcodeShift & maxOpcode)
-	response := word&responseBit != 0
-	if response {
-		if op == OpWACK || !m.usualAnswer(b) {
-			return false
-		}
-	} else {
-		if cap(m.Questions) == 0 {
-			return false
-		}
-		counts := binary.BigEndian.Uint64(b[4:])
-		owner := counts == questionAndRecord && len(b) == usualClaim
-		if owner && !m.usualOwner(b) || !owner && (counts != oneQuestion || len(b) != usualQuery || op.claims()) {
-			return false
-		}
-		q := &m.Questions[:1][0]
-		if !letters((*[lettersLen]byte)(b[headerLen+1:]), &q.Name) {
-			return false
-		}
-		q.Scope, q.Bare, q.Lower = "", false, 0
-		q.Type = binary.BigEndian.Uint16(b[usualNameEnd:])
-		q.Class = binary.BigEndian.Uint16(b[usualNameEnd+2:])
-		m.Questions, m.Answers, m.Additional = m.Questions[:1], m.Answers[:0], m.Additional[:0]
-		if owner {
-			m.Additional = m.Additional[:1]
-			m.Additional[0].Name = q.Name
-		}
+	letters := (*[lettersLen]byte)(head[headerLen+1:])
+	if name == nil || head[headerLen] != lettersLen || head[headerLen+scopeAt] != 0 || !areLetters(letters) {
+		return m.decodeAnswer(b, mode)
 	}
-	m.ID = binary.BigEndian.Uint16(b)
-	m.Response = response
-	m.Opcode = op
+	before := join(binary.LittleEndian.Uint64(letters[0:]), binary.LittleEndian.Uint64(letters[8:]))
+	after := join(binary.LittleEndian.Uint64(letters[16:]), binary.LittleEndian.Uint64(letters[24:]))
+	binary.LittleEndian.PutUint64(name[:8], before)
+	binary.LittleEndian.PutUint64(name[8:], after)
+	if again != nil {
+		binary.LittleEndian.PutUint64(again[:8], before)
+		binary.LittleEndian.PutUint64(again[8:], after)
+	}
+	return nil
+}
+
+// opcode takes OPCODE out of the word that it shares with R, NM_FLAGS and RCODE.
+func opcode(word uint16) Opcode { return Opcode(word >> opcodeShift & maxOpcode) }
+
+// decodeAnswer reads a response with one record whose name is written out and whose data is anything but one address, and
+// leaves every other message to the whole parser.
+func (m *NameMessage) decodeAnswer(b []byte, mode Mode) error {
+	head := (*[usualQuery]byte)(b)
+	letters := (*[lettersLen]byte)(head[headerLen+1:])
+	if len(b) < usualRecord || binary.BigEndian.Uint64(head[4:]) != oneAnswer || head[2]&(responseBit>>8) == 0 ||
+		head[headerLen] != lettersLen || head[headerLen+scopeAt] != 0 || !areLetters(letters) || cap(m.Answers) == 0 {
+		return m.decodeOther(b, mode)
+	}
+	data := b[usualRecord:]
+	if int(binary.BigEndian.Uint16(b[usualRecord-2:])) != len(data) {
+		return m.decodeOther(b, mode)
+	}
+	m.usual(head, binary.BigEndian.Uint16(b[2:]))
+	rr := &m.Answers[:1][0]
+	rr.usual((*[recordFixedLen]byte)(b[usualNameEnd:]))
+	ok := false
+	switch {
+	case m.Opcode == OpWACK:
+		ok = len(data) == wackDataLen
+		rr.Addrs, rr.Data = rr.Addrs[:0], clip(data)
+	case rr.Type == TypeNB:
+		ok = rr.usualAddrs(data)
+	case rr.Type == TypeNBSTAT:
+		rr.Addrs = rr.Addrs[:0]
+		ok = m.usualStatus(rr, data)
+	case rr.Type != TypeA:
+		ok = true
+		rr.Addrs, rr.Data = rr.Addrs[:0], clip(data)
+	}
+	if !ok {
+		return m.decodeOther(b, mode)
+	}
+	m.Questions, m.Answers, m.Additional = m.Questions[:0], m.Answers[:1], m.Additional[:0]
+	rr.Pointer = 0
+	rr.Name = readLetters(letters)
+	return nil
+}
+
+// usual reads the header and sets the fields of unusual messages to what they are in usual ones.
+func (m *NameMessage) usual(head *[usualQuery]byte, word uint16) {
+	m.ID = binary.BigEndian.Uint16(head[:])
+	m.Response = word&responseBit != 0
+	m.Opcode = Opcode(word >> opcodeShift & maxOpcode)
 	m.Flags = NMFlags(word) & AllFlags
 	m.RCode = RCode(word & maxRCode)
 	m.Authority = m.Authority[:0]
-	m.Uncounted, m.Loose, m.Missing, m.Trailing, m.Odd = false, false, [4]uint16{}, nil, m.Odd[:0]
+	m.Odd = m.Odd[:0]
+	m.Uncounted = false
+	m.Loose = false
+	m.Missing = [4]uint16{}
+	m.Trailing = nil
+}
+
+// usual reads the fields behind QUESTION_NAME and sets the others, but for the name, to what they usually are.
+func (q *Question) usual(b *[questionFixedLen]byte) {
+	q.Type = binary.BigEndian.Uint16(b[:])
+	q.Class = binary.BigEndian.Uint16(b[2:])
+	q.Bare = false
+	q.Lower = 0
+	q.Scope = ""
+}
+
+// usual reads the fields behind RR_NAME and sets the others, but for the name and RDATA, to what they usually are.
+func (rr *Resource) usual(b *[recordFixedLen]byte) {
+	rr.Type = binary.BigEndian.Uint16(b[:])
+	rr.Class = binary.BigEndian.Uint16(b[2:])
+	rr.TTL = binary.BigEndian.Uint32(b[4:])
+	rr.Bare = false
+	rr.Lower = 0
+	rr.Missing = 0
+	rr.Scope = ""
+	rr.Status = nil
+	rr.Data = nil
+}
+
+func (a *NBAddr) usual(b *[nbAddrLen]byte) {
+	a.Flags = NBFlags(binary.BigEndian.Uint16(b[:]))
+	a.Addr = netip.AddrFrom4([ipv4Len]byte(b[2:]))
+}
+
+func (rr *Resource) usualAddrs(data []byte) bool {
+	n := len(data) / nbAddrLen
+	if n == 0 || n > cap(rr.Addrs) || n*nbAddrLen != len(data) {
+		return false
+	}
+	rr.Addrs = rr.Addrs[:n]
+	for i := range rr.Addrs {
+		rr.Addrs[i].usual((*[nbAddrLen]byte)(data[i*nbAddrLen:]))
+	}
 	return true
 }
 
-// makeRoom gives a message that has no lists yet those that a message of the usual shapes needs.
-func (m *NameMessage) makeRoom(b []byte) {
+// makeRoom gives a message that has no lists yet those that a message of the usual shapes needs, but for a node status. It
+// reports whether this seems to be one.
+func (m *NameMessage) makeRoom(b []byte) bool {
 	if len(b) < usualQuery {
-		return
+		return false
 	}
 	switch binary.BigEndian.Uint64(b[4:]) {
 	case oneQuestion:
@@ -86,86 +213,17 @@ func (m *NameMessage) makeRoom(b []byte) {
 		s.record[0].Addrs = s.addr[:0:1]
 		m.Questions, m.Additional = s.question[:0:1], s.record[:0:1]
 	case oneAnswer:
+		if binary.BigEndian.Uint16(b[usualNameEnd:]) == TypeNBSTAT {
+			return false
+		}
 		s := new(struct {
 			record [1]Resource
 			addr   [1]NBAddr
 		})
 		s.record[0].Addrs = s.addr[:0:1]
 		m.Answers = s.record[:0:1]
-	}
-}
-
-// usualOwner reads a record that points to the question's name and has its sender's address, but for the name.
-func (m *NameMessage) usualOwner(b []byte) bool {
-	b = b[:usualClaim]
-	if cap(m.Additional) == 0 || binary.BigEndian.Uint32(b[usualQuery:]) != usualPointer<<16|TypeNB ||
-		binary.BigEndian.Uint16(b[usualRDLength:]) != nbAddrLen {
-		return false
-	}
-	rr := &m.Additional[:1][0]
-	if cap(rr.Addrs) == 0 {
-		return false
-	}
-	rr.Pointer = QuestionName
-	rr.usual(b[usualQuery+pointerLen:])
-	rr.Addrs = rr.Addrs[:1]
-	rr.Addrs[0].Flags = NBFlags(binary.BigEndian.Uint16(b[usualClaim-nbAddrLen:]))
-	rr.Addrs[0].Addr = netip.AddrFrom4([ipv4Len]byte(b[usualClaim-ipv4Len:]))
-	return true
-}
-
-// usualAnswer reads a response with a record whose name is written out.
-func (m *NameMessage) usualAnswer(b []byte) bool {
-	if len(b) < usualRecord || binary.BigEndian.Uint64(b[4:]) != oneAnswer {
-		return false
-	}
-	data := b[usualRecord:]
-	if cap(m.Answers) == 0 || int(binary.BigEndian.Uint16(b[usualRecord-2:])) != len(data) {
-		return false
-	}
-	rr := &m.Answers[:1][0]
-	if !letters((*[lettersLen]byte)(b[headerLen+1:]), &rr.Name) {
-		return false
-	}
-	rr.Pointer = 0
-	rr.usual(b[usualNameEnd:])
-	switch rr.Type {
-	case TypeNB:
-		if len(data) == 0 || len(data)%nbAddrLen != 0 || !rr.usualAddrs(data) {
-			return false
-		}
-	case TypeNBSTAT:
-		if !m.usualStatus(rr, data) {
-			return false
-		}
-	case TypeA:
-		return false
 	default:
-		rr.Addrs, rr.Data = rr.Addrs[:0], clip(data)
-	}
-	m.Questions, m.Answers, m.Additional = m.Questions[:0], m.Answers[:1], m.Additional[:0]
-	return true
-}
-
-// usual reads the fields behind RR_NAME and sets the others to what they usually are.
-func (rr *Resource) usual(b []byte) {
-	rr.Scope, rr.Bare, rr.Lower, rr.Missing = "", false, 0, 0
-	rr.Type = binary.BigEndian.Uint16(b)
-	rr.Class = binary.BigEndian.Uint16(b[2:])
-	rr.TTL = binary.BigEndian.Uint32(b[4:])
-	rr.Status, rr.Data = nil, nil
-}
-
-func (rr *Resource) usualAddrs(data []byte) bool {
-	n := len(data) / nbAddrLen
-	if cap(rr.Addrs) < n {
 		return false
-	}
-	rr.Addrs = rr.Addrs[:n]
-	for i := range rr.Addrs {
-		entry := data[i*nbAddrLen:][:nbAddrLen]
-		rr.Addrs[i].Flags = NBFlags(binary.BigEndian.Uint16(entry))
-		rr.Addrs[i].Addr = netip.AddrFrom4([ipv4Len]byte(entry[2:]))
 	}
 	return true
 }
@@ -183,27 +241,33 @@ func (m *NameMessage) usualStatus(rr *Resource, data []byte) bool {
 	status.readNames(data[1:])
 	status.Stats.parse(data[1+count*nodeNameLen:])
 	status.Missing, status.Cut, status.Rest = 0, false, nil
-	rr.Addrs, rr.Status = rr.Addrs[:0], status
-	m.memory.status, m.memory.lent = nil, true
+	rr.Status = status
 	return true
 }
 
-// letters decodes the 32 letters of a name, eight at a time, and reports whether all of them are from A to P.
-func letters(from *[lettersLen]byte, name *netbios.Name) bool {
+// areLetters reports whether all bytes are letters from A to P, eight at a time.
+func areLetters(b *[lettersLen]byte) bool {
 	const first = 0x4141414141414141 // 'A' in each byte
 	// A byte below 'A' borrows from the one above it, but the lowest such byte shows by its own upper bits.
-	a := binary.BigEndian.Uint64(from[0:]) - first
-	b := binary.BigEndian.Uint64(from[8:]) - first
-	c := binary.BigEndian.Uint64(from[16:]) - first
-	d := binary.BigEndian.Uint64(from[24:]) - first
-	binary.BigEndian.PutUint64(name[0:], uint64(join(a))<<32|uint64(join(b)))
-	binary.BigEndian.PutUint64(name[8:], uint64(join(c))<<32|uint64(join(d)))
-	return (a|b|c|d)&0xf0f0f0f0f0f0f0f0 == 0
+	upper := (binary.LittleEndian.Uint64(b[0:]) - first) | (binary.LittleEndian.Uint64(b[8:]) - first) |
+		(binary.LittleEndian.Uint64(b[16:]) - first) | (binary.LittleEndian.Uint64(b[24:]) - first)
+	return upper&0xf0f0f0f0f0f0f0f0 == 0
 }
 
-// join makes four bytes of eight halves.
-func join(halves uint64) uint32 {
-	halves = (halves | halves>>4) & 0x00ff00ff00ff00ff
-	halves = (halves | halves>>8) & 0x0000ffff0000ffff
-	return uint32(halves | halves>>16)
+// readLetters decodes the letters of a name.
+func readLetters(b *[lettersLen]byte) (name netbios.Name) {
+	binary.LittleEndian.PutUint64(name[:8], join(binary.LittleEndian.Uint64(b[0:]), binary.LittleEndian.Uint64(b[8:])))
+	binary.LittleEndian.PutUint64(name[8:], join(binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])))
+	return name
+}
+
+// join makes eight bytes of sixteen letters, first to last from the lowest byte up.
+func join(a, b uint64) uint64 { return join4(a)>>32 | join4(b)&0xffffffff00000000 }
+
+// join4 makes four bytes, the upper half of what it returns, of eight letters. The lower half means nothing.
+func join4(letters uint64) uint64 {
+	h := letters - 0x4141414141414141
+	h = (h | h<<12) >> 8 & 0x00ff00ff00ff00ff
+	h = (h | h>>8) & 0x0000ffff0000ffff
+	return h * (1<<32 | 1<<16)
 }

@@ -34,7 +34,7 @@ func (*NBNS) Payload() []byte { return nil }
 // DecodeFromBytes reads the message. The error is an [*nbt.ParseError]; with it, the message has what was read before the
 // place that it names. The lists of the message are used again by the next call, see [nbt.NameMessage.Decode].
 func (n *NBNS) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
-	n.BaseLayer = layers.BaseLayer{Contents: data}
+	n.Contents, n.BaseLayer.Payload = data, nil
 	if err := n.Decode(data, mode(n.Strict)); err != nil {
 		return feedback(err, df)
 	}
