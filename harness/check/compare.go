@@ -289,6 +289,9 @@ func otherMessage(content []string) bool {
 	return slices.ContainsFunc(content, about) && slices.ContainsFunc(content, does)
 }
 
+// Differing names the fields in which the payloads of two frames differ, in the RFC's words; identifiers are left out.
+func Differing(a, b *trace.Frame) []string { return differingFields(a, b) }
+
 // differingFields decodes both payloads only to name what differs.
 func differingFields(a, b *trace.Frame) []string {
 	if samePayload(a, b) {
