@@ -70,7 +70,24 @@ func line(files fstest.MapFS, path string) string {
 	return ""
 }
 
+// othersLines are the lines of the manifest about captures that the harness did not make.
+func othersLines() string {
+	GinkgoHelper()
+	var lines strings.Builder
+	for line := range strings.Lines(string(committed()[harness.Manifest].Data)) {
+		if strings.HasPrefix(line, realStacks) {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
+}
+
 var _ = Describe("What is committed", func() {
+	It("says of each capture of a real stack what made it", func() {
+		Expect(strings.Split(strings.TrimSuffix(othersLines(), "\n"), "\n")).To(HaveEach(MatchRegexp(
+			`^recorded/[a-z-]+\.pcap\t[0-9a-f]{64}\tSamba 4\.17\.12 [^\t]+\t-\tMIT$`)))
+	})
+
 	It("is what the recorder makes of the shipped scenarios now, and nothing else", func() {
 		Expect(harness.CheckRecordings(pcaps.FS(), recorded(), true)).To(BeEmpty())
 	})
@@ -89,6 +106,7 @@ var _ = Describe("What is committed", func() {
 
 	It("is written again to the last byte, the manifest too", func() {
 		dir := GinkgoT().TempDir()
+		Expect(os.WriteFile(filepath.Join(dir, harness.Manifest), []byte(othersLines()), 0o600)).To(Succeed())
 		changed, err := harness.Record(dir, recorded())
 		Expect(err).NotTo(HaveOccurred())
 		Expect(changed).To(ConsistOf(append(paths(), harness.Manifest)))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package pcaps holds the recorded captures: <scenario>/[<case>/]<model>.pcap for runs of the harness's own models, and a
-// MANIFEST that says of each what made it. Everything in it is made by nbtlab record.
+// MANIFEST that says of each what made it. All of it is made by nbtlab record, but for recorded/*.pcap: those are of real stacks.
 package pcaps
 
 import (
