@@ -204,14 +204,15 @@ func Differences(p *Printer, list []check.Difference) {
 		}
 		p.Printf("%s\n", d)
 		if i == 0 {
-			differenceInFull(p, d)
+			differenceInFull(p, d, [2]string{"recording", "run"})
 		}
 	}
 }
 
-// differenceInFull shows the two packets side by side, with the fields that differ marked.
-func differenceInFull(p *Printer, d check.Difference) {
-	rows := [][]string{{"  FIELD", "RECORDING", "RUN"}}
+// differenceInFull shows the two packets side by side, with the fields that differ marked. Sides are what the recorded one
+// and that of the run are called.
+func differenceInFull(p *Printer, d check.Difference, sides [2]string) {
+	rows := [][]string{{"  FIELD", strings.ToUpper(sides[0]), strings.ToUpper(sides[1])}}
 	marked := map[int]bool{}
 	for _, f := range check.FieldRows(d) {
 		mark := "  "
@@ -225,10 +226,15 @@ func differenceInFull(p *Printer, d check.Difference) {
 	for _, side := range []struct {
 		name  string
 		frame *trace.Frame
-	}{{"recording", d.Recorded}, {"run", d.Run}} {
-		if side.frame != nil {
-			p.Printf("\n  %s, frame %d, %s\n%s", side.name, side.frame.Number, seconds(side.frame.At), hexDump(side.frame.Payload))
+	}{{sides[0], d.Recorded}, {sides[1], d.Run}} {
+		if side.frame == nil {
+			continue
 		}
+		number := ""
+		if side.frame.Number > 0 { // a model's frame that was never on a wire has none
+			number = fmt.Sprintf(", frame %d", side.frame.Number)
+		}
+		p.Printf("\n  %s%s, %s\n%s", side.name, number, seconds(side.frame.At), hexDump(side.frame.Payload))
 	}
 	p.Printf("\n")
 }

@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "bugs", "fmt", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "bugs", "fmt", "replay", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()
@@ -168,6 +168,8 @@ var _ = Describe("Help", func() {
 		}
 		Expect(nbtlab("record")).To(exitWith(exitAsExpected))
 		Expect(nbtlab("record", "./mine.scenario", "--pcaps", "./my-captures")).To(exitWith(exitAsExpected))
+		realStacks("pcaps")
+		write("customer.pcap", committed("q124565/Q124565.pcap"))
 		tried := 0
 		for _, command := range append(commands, "") {
 			_, examples, _ := strings.Cut(nbtlab(strings.Fields(command+" --help")...).Stdout, "Examples:\n")

@@ -17,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
+	"github.com/nbtlab/nbtlab/pcaps"
 	"github.com/nbtlab/nbtlab/scenarios"
 )
 
@@ -108,6 +109,25 @@ func read(path string) string {
 	b, err := os.ReadFile(path)
 	Expect(err).NotTo(HaveOccurred())
 	return string(b)
+}
+
+// committed is a capture that is part of the program.
+func committed(path string) string {
+	GinkgoHelper()
+	b, err := fs.ReadFile(pcaps.FS(), path)
+	Expect(err).NotTo(HaveOccurred())
+	return string(b)
+}
+
+// realStacks writes the committed captures of real stacks below a folder.
+func realStacks(dir string) {
+	GinkgoHelper()
+	found, err := fs.Glob(pcaps.FS(), "recorded/*")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(found).NotTo(BeEmpty())
+	for _, path := range found {
+		write(filepath.Join(dir, path), committed(path))
+	}
 }
 
 // shipped is the text of a scenario that ships.
