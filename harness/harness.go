@@ -183,11 +183,18 @@ func Path(s *scenario.Scenario, c *scenario.Case) string {
 	return s.Name + "/" + c.Slug
 }
 
+// nodeTypes are the types of nodes as a scenario has them.
+var nodeTypes = map[string]node.Type{"p": node.P, "m": node.M, "h": node.H}
+
 // config is what a node of a case is made of.
 func config(s *scenario.Scenario, c *scenario.Case, i int, model fault.Set) node.Config {
 	n := &s.Nodes[i]
 	cfg := node.Config{Prefix: n.Prefix, UnitID: UnitID(n.Prefix.Addr()), Limits: n.Limits}
 	cfg.Profile, _ = node.FindProfile(n.Profile)
+	cfg.Serves = n.NameServer
+	if n.Type != "" {
+		cfg.Type, cfg.NameServer = nodeTypes[n.Type], s.Nodes[n.Wins].Prefix.Addr()
+	}
 	if s.Bug.Model != "" && s.Bug.Node == i {
 		cfg.Faults = model
 	}

@@ -30,8 +30,12 @@ func shipped(name string) *scenario.Scenario {
 }
 
 // model returns a model of a scenario.
+// model reads the name of a model. A scenario without a bug is the same on "buggy" and "fixed".
 func model(s *scenario.Scenario, name string) fault.Set {
 	GinkgoHelper()
+	if s.Bug.Model == "" && name == harness.Buggy {
+		name = fault.Fixed
+	}
 	set, err := harness.Model(s, name)
 	Expect(err).NotTo(HaveOccurred())
 	return set

@@ -201,13 +201,13 @@ var _ = Describe("Checking what is committed", func() {
 			Expect(err).To(MatchError(want))
 		},
 		Entry("a field missing", "\tnbtlab record\t1\tMIT\nms00-047/fixed.pcap", "\tnbtlab record\tMIT\nms00-047/fixed.pcap",
-			"MANIFEST:2: 4 fields, want path, sha256, made by, recorder version, licence"),
+			"MANIFEST:4: 4 fields, want path, sha256, made by, recorder version, licence"),
 		Entry("a path that leads elsewhere", "ms00-047/fixed.pcap", "../fixed.pcap",
-			`MANIFEST:3: path "../fixed.pcap" is not one of a recording`),
+			`MANIFEST:5: path "../fixed.pcap" is not one of a recording`),
 		Entry("a file listed twice", "ms00-047/fixed.pcap", "ms00-047/MS00-047.PCAP",
-			"MANIFEST:3: ms00-047/MS00-047.PCAP is listed twice"),
+			"MANIFEST:5: ms00-047/MS00-047.PCAP is listed twice"),
 		Entry("a field too many", "ms00-047/fixed.pcap\t", "ms00-047/fixed.pcap\tff\t",
-			"MANIFEST:3: 6 fields, want path, sha256, made by, recorder version, licence"),
+			"MANIFEST:5: 6 fields, want path, sha256, made by, recorder version, licence"),
 	)
 
 	It("refuses a sum that is none", func() {

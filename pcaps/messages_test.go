@@ -100,9 +100,11 @@ func answers(r recording, f trace.Frame, request uint16) asked {
 // flagsOf returns the NB_FLAGS with which a node claims a name.
 func flagsOf(r recording, name string, node netip.Addr) uint16 {
 	GinkgoHelper()
-	for _, a := range r.requests(claimWord) {
-		if a.name == name && a.from.Addr() == node {
-			return be.Uint16(a.frames[0].Payload[ttlAt+6:])
+	for _, word := range []uint16{claimWord, registerWord} {
+		for _, a := range r.requests(word) {
+			if a.name == name && a.from.Addr() == node {
+				return be.Uint16(a.frames[0].Payload[ttlAt+6:])
+			}
 		}
 	}
 	Fail(fmt.Sprintf("%v never claimed %s", node, name))
@@ -110,7 +112,7 @@ func flagsOf(r recording, name string, node netip.Addr) uint16 {
 }
 
 var _ = Describe("In a recording, the name service", func() {
-	eachRecording("has the messages of RFC 1002 section 4.2 alone, each of its length", func(r recording) {
+	eachSegment("has the messages of RFC 1002 section 4.2 alone, each of its length", func(r recording) {
 		for _, f := range r.Frames {
 			if f.Kind == trace.UDP && f.To.Port() == namePort {
 				header(f, be.Uint16(f.Payload[2:]))
@@ -118,7 +120,7 @@ var _ = Describe("In a recording, the name service", func() {
 		}
 	})
 
-	eachRecording("claims a name three times, 250 ms apart, and 250 ms later demands it", func(r recording) {
+	eachSegment("claims a name three times, 250 ms apart, and 250 ms later demands it", func(r recording) {
 		demands := r.requests(overwriteWord)
 		for _, claim := range r.requests(claimWord) {
 			first := claim.frames[0]
@@ -150,7 +152,7 @@ var _ = Describe("In a recording, the name service", func() {
 		Expect(demands).To(BeEmpty(), "demands without a claim")
 	})
 
-	eachRecording("releases a name three times, 250 ms apart, unless the same node claims it again", func(r recording) {
+	eachSegment("releases a name three times, 250 ms apart, unless the same node claims it again", func(r recording) {
 		for _, release := range r.requests(releaseWord) {
 			first := release.frames[0]
 			end := never
@@ -169,7 +171,7 @@ var _ = Describe("In a recording, the name service", func() {
 		}
 	})
 
-	eachRecording("asks for a name three times, 250 ms apart, until it is answered", func(r recording) {
+	eachSegment("asks for a name three times, 250 ms apart, until it is answered", func(r recording) {
 		for _, query := range r.requests(queryWord) {
 			answered, _ := r.answered(query, answerWord)
 			for _, f := range query.frames {
@@ -185,7 +187,9 @@ var _ = Describe("In a recording, the name service", func() {
 			id   uint16
 		}
 		seen := map[key]string{}
-		for _, word := range []uint16{claimWord, overwriteWord, releaseWord, queryWord, statusAskWord} {
+		for _, word := range []uint16{
+			claimWord, overwriteWord, releaseWord, queryWord, statusAskWord, registerWord, updateWord, refreshWord, letGoWord, askWord,
+		} {
 			for _, a := range r.requests(word) {
 				what := fmt.Sprintf("0x%04x of %s", word, a.name)
 				Expect(seen).NotTo(HaveKey(key{a.from, a.id}), what)
@@ -194,14 +198,14 @@ var _ = Describe("In a recording, the name service", func() {
 		}
 	})
 
-	eachRecording("answers a query under its id, to who asked, with the owner's address", func(r recording) {
+	eachSegment("answers a query under its id, to who asked, with the owner's address", func(r recording) {
 		for _, f := range r.nameMessages(answerWord) {
 			owner := f.From.Addr()
 			response(r, f, queryWord, flagsOf(r, name(f.Payload, nameAt), owner), owner)
 		}
 	})
 
-	eachRecording("refuses a claim under its id, to who claims, with the owner's address", func(r recording) {
+	eachSegment("refuses a claim under its id, to who claims, with the owner's address", func(r recording) {
 		for _, f := range r.nameMessages(refusalWord) {
 			owner := f.From.Addr()
 			claim := response(r, f, claimWord, flagsOf(r, name(f.Payload, nameAt), owner), owner)
@@ -251,7 +255,10 @@ var _ = Describe("In a recording, the datagram service", func() {
 			for _, f := range r.datagrams(msgType) {
 				here := fmt.Sprintf("frame %d", f.Number)
 				Expect(f.From.Port()).To(BeEquivalentTo(datagramPort), here)
-				Expect(f.Payload[1]).To(BeEquivalentTo(0x02), here+": FLAGS: first and only fragment, B node")
+				const sourceType = 0x0c
+				Expect(f.Payload[1]&^sourceType).To(BeEquivalentTo(0x02), here+": FLAGS: first and only fragment")
+				owner := flagsOf(r, name(f.Payload, 14), f.From.Addr()) & nodeType
+				Expect(uint16(f.Payload[1]&sourceType)).To(Equal(owner>>11), here+": FLAGS: the node type of the name's owner")
 				Expect(addr(f.Payload[4:])).To(Equal(f.From.Addr()), here+": SOURCE_IP")
 				Expect(be.Uint16(f.Payload[8:])).To(Equal(f.From.Port()), here+": SOURCE_PORT")
 				Expect(int(be.Uint16(f.Payload[10:]))).To(Equal(len(f.Payload)-14), here+": DGM_LENGTH is without the header")

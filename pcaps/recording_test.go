@@ -76,6 +76,24 @@ func eachRecording(fact string, holds func(r recording)) {
 	DescribeTable(fact, entries...)
 }
 
+// eachSegment states a fact of every recording of B nodes among themselves, eachServed of every one with a name server.
+func eachSegment(fact string, holds func(r recording)) { eachThat(fact, false, holds) }
+func eachServed(fact string, holds func(r recording))  { eachThat(fact, true, holds) }
+
+func eachThat(fact string, served bool, holds func(r recording)) {
+	entries := []any{func(path string) { holds(open(path)) }}
+	for _, path := range paths() {
+		r, err := load(path)
+		if err != nil {
+			panic(err) // before there are specs, nothing else can tell
+		}
+		if served == (len(r.nameMessages(registerWord))+len(r.nameMessages(askWord)) > 0) {
+			entries = append(entries, Entry(path, path))
+		}
+	}
+	DescribeTable(fact, entries...)
+}
+
 // The ports of the two services on UDP (RFC 1002 section 6).
 const (
 	namePort     = 137
@@ -93,6 +111,23 @@ const (
 	statusWord    = 0x8400 // NODE STATUS RESPONSE
 	refusalWord   = 0xad86 // NEGATIVE NAME REGISTRATION RESPONSE, ACT_ERR
 	conflictWord  = 0xad87 // NAME CONFLICT DEMAND
+)
+
+// Those that go to and come from name servers, and between nodes that have one.
+const (
+	registerWord  = 0x2900 // NAME REGISTRATION REQUEST
+	updateWord    = 0x2800 // NAME OVERWRITE REQUEST
+	refreshWord   = 0x4000 // NAME REFRESH REQUEST
+	letGoWord     = 0x3000 // NAME RELEASE REQUEST
+	askWord       = 0x0100 // NAME QUERY REQUEST
+	grantWord     = 0xad80 // POSITIVE NAME REGISTRATION RESPONSE
+	challengeWord = 0xad00 // END-NODE CHALLENGE REGISTRATION RESPONSE
+	wackWord      = 0xbc00 // WAIT FOR ACKNOWLEDGEMENT RESPONSE
+	letWord       = 0xb400 // POSITIVE NAME RELEASE RESPONSE
+	notLetWord    = 0xb406 // NEGATIVE NAME RELEASE RESPONSE, ACT_ERR
+	toldWord      = 0x8580 // POSITIVE NAME QUERY RESPONSE of a name server: with RA
+	unknownWord   = 0x8583 // NEGATIVE NAME QUERY RESPONSE of a name server, NAM_ERR
+	deniedWord    = 0x8503 // NEGATIVE NAME QUERY RESPONSE of a node, NAM_ERR
 )
 
 // Offsets in name service messages. A name without a scope takes 34 bytes: 0x20, 32 letters, 0.
@@ -113,6 +148,7 @@ const (
 	typeNBSTAT = 0x0021
 	classIN    = 1
 	group      = 0x8000 // in NB_FLAGS: a group name
+	nodeType   = 0x6000 // in NB_FLAGS: the owner's, 0 for a B node
 )
 
 // The times of requests that are broadcast (RFC 1002 section 6), which is all that B nodes send.

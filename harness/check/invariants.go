@@ -4,6 +4,7 @@ package check
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -32,21 +33,29 @@ const (
 	// DeleteFrees: a name that was deleted and has no session is not answered for, defended, listed or in the way of a new
 	// ADD NAME.
 	DeleteFrees = "delete-frees"
-	// ReleaseOnFree: a name that becomes free is released on the wire, three times (RFC 1002 sections 5.1.1.4 and 6), and
-	// no name is released that is not free.
+	// ReleaseOnFree: a name that becomes free is released on the wire, to the segment three times (RFC 1002 sections 5.1.1.4
+	// and 6), to a name server until it answers (section 5.1.2.4), and no name is released that is not free.
 	ReleaseOnFree = "release-on-free"
 	// ReleaseOnStop: an orderly stop releases every name (KB Q140419).
 	ReleaseOnStop = "release-on-stop"
-	// ClaimSequence: a name is registered by three registration requests under one identifier, evenly spaced, and an
-	// overwrite demand under another (RFC 1002 section 5.1.1.1); a refusal out of the local table sends nothing.
+	// ClaimSequence: a B node registers a name by three registration requests under one identifier, evenly spaced, and an
+	// overwrite demand under another (RFC 1002 section 5.1.1.1), a P node with the consent of its name server alone (5.1.2.1),
+	// M and H nodes by both (5.1.3.1); a refusal out of the local table sends nothing.
 	ClaimSequence = "claim-sequence"
-	// ConflictOwnClaim: a name goes into conflict only upon an objection to its own claim (MS00-047).
+	// ConflictOwnClaim: a name goes into conflict only upon an objection to its own claim or refresh (MS00-047).
 	ConflictOwnClaim = "conflict-own-claim"
-	// Answers: queries and claims for a registered name are answered (RFC 1002 section 5.1.1.5), and by nobody else.
+	// Answers: queries and claims for a registered name are answered (RFC 1002 section 5.1.1.5), and by nobody else. A node
+	// with a name server denies the names that it has not when it is asked alone (section 5.1.2.5), a P node hears nothing
+	// that is broadcast.
 	Answers = "answers"
 	// DatagramErrors: a direct datagram sent to this node alone is answered with an error when its name is not here, and
 	// only then (RFC 1002 section 5.3.3).
 	DatagramErrors = "datagram-error"
+	// Refreshed: a name is refreshed before the term that the name server granted is over (RFC 1002 section 5.1.2.3).
+	Refreshed = "refresh"
+	// NameServer: a name server answers every request, tells of no name but those that it granted and that are neither
+	// released nor expired, and takes no name from an owner that it has not asked (RFC 1002 section 5.1.4).
+	NameServer = "name-server"
 )
 
 // Timers of RFC 1002 section 6 and of NetBT, as the judge knows them.
@@ -56,6 +65,10 @@ const (
 	conflictWindow = time.Second
 	rfcInterval    = 250 * time.Millisecond // BCAST_REQ_RETRY_TIMEOUT
 	netbtInterval  = 750 * time.Millisecond // BcastQueryTimeout
+
+	serverCount = 3 // UCAST_REQ_RETRY_COUNT, NameSrvQueryCount
+	rfcServer   = 5 * time.Second
+	netbtServer = 1500 * time.Millisecond // NameSrvQueryTimeout
 )
 
 // interval is the time between the repetitions of a broadcast request of a node.
@@ -64,6 +77,14 @@ func (w *watch) interval(node int) time.Duration {
 		return netbtInterval
 	}
 	return rfcInterval
+}
+
+// serverInterval is the time between the repetitions of a request to the name server of a node.
+func (w *watch) serverInterval(node int) time.Duration {
+	if w.run.Scenario.Nodes[node].Profile == "netbt" {
+		return netbtServer
+	}
+	return rfcServer
 }
 
 // violations checks the promises of a correct stack against what crossed the seam.
@@ -89,6 +110,9 @@ type watched struct {
 	calls    []made
 	streams  []streamOf
 	releases []*releasing
+	served   []*served // what a name server has granted
+	waiting  []waiting // whom it has told to wait
+	asked    []challenged
 	stopping bool
 }
 
@@ -96,8 +120,11 @@ type watched struct {
 type holding struct {
 	name       netbios.Name
 	group      bool
-	adding     stack.CallID // the ADD NAME under way, 0 for none
-	claims     []claimSent  // of the last registration, in the order in which they were sent
+	adding     stack.CallID  // the ADD NAME under way, 0 for none
+	claims     []claimSent   // of the last registration, in the order in which they were sent
+	heard      []heard       // what the name server said to them
+	refreshes  []uint16      // identifiers
+	term       time.Duration // when the name server's grant is over; 0 for never, or not of its making
 	registered bool
 	conflict   bool
 	deleted    bool // while sessions keep it
@@ -133,6 +160,9 @@ type claimSent struct {
 	overwrite bool
 	at        time.Duration
 	cause     uint32 // event
+	to        netip.AddrPort
+	broadcast bool
+	flags     nbt.NBFlags
 }
 
 // releasing is a name that was freed and whose releases are being counted.
@@ -142,9 +172,14 @@ type releasing struct {
 	step   int
 	event  uint32
 	until  time.Duration // when the name was claimed again, which cancels the rest; 0 for never
-	seen   int
-	id     uint16
+	sends  []claimSent
+	heard  []heard
 	onStop bool
+}
+
+// sent reports whether a release was sent under an identifier.
+func (r *releasing) sent(id uint16) bool {
+	return slices.ContainsFunc(r.sends, func(s claimSent) bool { return s.id == id })
 }
 
 func (w *watch) violate(invariant, format string, args ...any) {
@@ -213,6 +248,11 @@ func (w *watch) boundary(e *trace.Event) {
 					h.name, h.ledger, h.expected())
 				h.ledger = h.expected() // told once
 			}
+			if h.registered && h.term > 0 && e.At > h.term {
+				w.now = &trace.Event{Node: int16(i), Step: e.Step, Seq: e.Seq}
+				w.violate(Refreshed, "%s: the term that the name server granted is over, and it was not refreshed", h.name)
+				h.term = 0
+			}
 		}
 		if last {
 			for _, r := range n.releases {
@@ -227,7 +267,7 @@ func (w *watch) call(n *watched, c stack.Call) {
 	switch c.NCB.Command &^ netbios.NoWait {
 	case netbios.AddName, netbios.AddGroupName:
 		if h := n.holding(c.NCB.Name); !h.registered && h.adding == 0 {
-			h.adding, h.claims = c.ID, nil
+			h.adding, h.claims, h.heard, h.refreshes, h.term = c.ID, nil, nil, nil, 0
 		}
 	case netbios.Call:
 		n.holding(c.NCB.Name).calls++
@@ -278,7 +318,7 @@ func (w *watch) added(n *watched, m made, code netbios.Code) {
 	}
 	switch code {
 	case netbios.GOODRET:
-		if text := claimFault(h.claims, w.interval(int(w.now.Node))); text != "" {
+		if text := w.claimFault(int(w.now.Node), h); text != "" {
 			w.violate(ClaimSequence, "%s: %s", name, text)
 		}
 		h.registered, h.deleted, h.conflict = true, false, false
@@ -293,8 +333,9 @@ func (w *watch) added(n *watched, m made, code netbios.Code) {
 	}
 }
 
-// claimFault tells what is wrong with what was sent for a name that was granted, since the ADD NAME that asked for it.
-func claimFault(c []claimSent, interval time.Duration) string {
+// segmentFault tells what is wrong with what was broadcast for a name that was granted, since the ADD NAME that asked for
+// it. The demand follows at once unless a name server is asked before it.
+func segmentFault(c []claimSent, interval time.Duration, atOnce bool) string {
 	if len(c) != claimCount+1 {
 		return fmt.Sprintf("registered after %d claims and demands, want %d and one", len(c), claimCount)
 	}
@@ -304,6 +345,7 @@ func claimFault(c []claimSent, interval time.Duration) string {
 			return "an overwrite demand among the claims"
 		case c[i].id != c[0].id:
 			return "claims under different identifiers"
+		case c[i+1].overwrite && !atOnce && c[i+1].at-c[i].at >= interval:
 		case c[i+1].at-c[i].at != interval:
 			return fmt.Sprintf("claims are %s apart, want %s", c[i+1].at-c[i].at, interval)
 		}
@@ -377,28 +419,6 @@ func (w *watch) stop(n *watched) {
 	n.streams = nil
 }
 
-// judgeReleases judges the releases of one freed name once all of them must have been sent.
-func (w *watch) judgeReleases(node int, r *releasing, end time.Duration) {
-	w.now = &trace.Event{Node: int16(node), Step: int32(r.step), Seq: r.event}
-	invariant := ReleaseOnFree
-	if r.onStop {
-		invariant = ReleaseOnStop
-	}
-	if r.until > 0 {
-		end = r.until
-	}
-	// One that is due at the very end may have been sent or not: which of two things at one time comes first is nobody's
-	// promise.
-	due := min(releaseCount, 1+int(max(0, end-r.since-1)/w.interval(node)))
-	most := min(releaseCount, 1+int((end-r.since)/w.interval(node)))
-	switch {
-	case r.seen == 0:
-		w.violate(invariant, "%s became free, and no release was sent", r.name)
-	case r.seen < due || r.seen > most:
-		w.violate(invariant, "%s became free, and %d releases were sent, want %d", r.name, r.seen, due)
-	}
-}
-
 func (w *watch) sent(n *watched, d stack.SendDatagram) {
 	switch d.From.Port() {
 	case stack.NamePort:
@@ -407,7 +427,7 @@ func (w *watch) sent(n *watched, d stack.SendDatagram) {
 			w.violate(Answers, "a name service message was sent that does not parse: %v", err)
 			return
 		}
-		w.sentName(n, m)
+		w.sentName(n, d, m)
 	case stack.DatagramPort:
 		m, err := nbt.ParseDatagram(d.Payload)
 		if err == nil && m.Type == nbt.DgmError {
@@ -416,19 +436,28 @@ func (w *watch) sent(n *watched, d stack.SendDatagram) {
 	}
 }
 
-func (w *watch) sentName(n *watched, m nbt.NameMessage) {
+func (w *watch) sentName(n *watched, d stack.SendDatagram, m nbt.NameMessage) {
+	if w.serves() && w.sentByServer(n, d, m) {
+		return
+	}
 	name, _ := m.Subject()
 	switch m.Kind() {
 	case nbt.KindClaim, nbt.KindOverwrite:
 		h := n.holding(name)
-		h.claims = append(h.claims, claimSent{m.ID, m.Kind() == nbt.KindOverwrite, w.now.At, w.now.Cause})
+		h.claims = append(h.claims, w.claimSent(d, m))
 		for _, r := range n.releases { // claiming it again cancels what is left of them
 			if r.name == name && r.until == 0 {
 				r.until = w.now.At
 			}
 		}
 	case nbt.KindRelease:
-		w.released(n, name, m.ID)
+		w.released(n, name, w.claimSent(d, m))
+	case nbt.KindRefresh:
+		w.refreshed(n.holding(name), m.ID)
+	case nbt.KindNegativeQuery:
+		if w.kindOf(int(w.now.Node)) == "" && !w.serves() {
+			w.violate(Answers, "%s for %s: a B node says nothing of names that it does not have", m.Kind(), name)
+		}
 	case nbt.KindPositiveQuery, nbt.KindNegativeRegistration:
 		if h := n.holding(name); !h.inService() {
 			invariant := Answers
@@ -451,11 +480,11 @@ func (w *watch) sentName(n *watched, m nbt.NameMessage) {
 }
 
 // released counts a release. Its first one comes with what frees the name, before the completion that tells of it.
-func (w *watch) released(n *watched, name netbios.Name, id uint16) {
+func (w *watch) released(n *watched, name netbios.Name, c claimSent) {
 	for i := len(n.releases) - 1; i >= 0; i-- {
 		r := n.releases[i]
-		if r.name == name && (r.seen == 0 || r.id == id) {
-			r.seen, r.id = r.seen+1, id
+		if r.name == name && (len(r.sends) == 0 || r.sent(c.id) || w.goesOn(r, c)) {
+			r.sends = append(r.sends, c)
 			return
 		}
 	}
@@ -465,7 +494,7 @@ func (w *watch) released(n *watched, name netbios.Name, id uint16) {
 		return
 	}
 	n.releases = append(n.releases, &releasing{
-		name: name, since: w.now.At, step: int(w.now.Step), event: w.now.Seq, seen: 1, id: id,
+		name: name, since: w.now.At, step: int(w.now.Step), event: w.now.Seq, sends: []claimSent{c},
 	})
 	h.registered, h.deleted, h.conflict = false, false, false
 }
@@ -485,32 +514,70 @@ func (w *watch) freeing(n *watched, h *holding) bool {
 }
 
 func (w *watch) received(n *watched, d stack.Datagram) {
-	if n.stopping || d.From.Addr() == w.run.Trace.Nodes[w.now.Node].Prefix.Addr() {
+	if d.From.Addr() == w.run.Trace.Nodes[w.now.Node].Prefix.Addr() {
 		return
 	}
 	switch d.To.Port() {
 	case stack.NamePort:
 		m, err := nbt.ParseNameMessage(d.Payload)
-		if err != nil {
-			return
-		}
-		switch m.Kind() {
-		case nbt.KindQuery:
-			w.mustAnswer(n, m, nbt.KindPositiveQuery)
-		case nbt.KindStatusRequest:
-			w.mustAnswer(n, m, nbt.KindStatusResponse)
-		case nbt.KindClaim, nbt.KindMultihomed:
-			name, _ := m.Subject()
-			if flags, _ := m.Owner(); !n.holding(name).group || flags&nbt.NBGroup == 0 {
-				w.mustAnswer(n, m, nbt.KindNegativeRegistration)
-			}
-		case nbt.KindConflictDemand:
-			w.conflictDemand(n, m)
+		switch {
+		case err != nil:
+		case m.Response:
+			w.receivedAnswer(n, d, m)
+		case !n.stopping:
+			w.receivedRequest(n, d, m)
 		}
 	case stack.DatagramPort:
-		w.receivedDatagram(n, d)
+		if !n.stopping {
+			w.receivedDatagram(n, d)
+		}
 	}
 }
+
+func (w *watch) receivedRequest(n *watched, d stack.Datagram, m nbt.NameMessage) {
+	broadcast := d.Broadcast || m.Flags&nbt.FlagB != 0
+	kind := w.kindOf(int(w.now.Node))
+	name, _ := m.Subject()
+	switch {
+	case w.serves() && !broadcast && w.askedServer(n, d, m):
+		return
+	case kind == "p" && broadcast:
+		if len(w.effects(stack.NamePort)) > 0 {
+			w.violate(Answers, "a P node reacts to a %s for %s that was broadcast", m.Kind(), name)
+		}
+		return
+	}
+	switch m.Kind() {
+	case nbt.KindQuery:
+		w.mustAnswer(n, m, nbt.KindPositiveQuery)
+		if kind != "" && !broadcast {
+			w.mustDeny(n, m)
+		}
+	case nbt.KindStatusRequest:
+		w.mustAnswer(n, m, nbt.KindStatusResponse)
+	case nbt.KindClaim, nbt.KindMultihomed:
+		if flags, _ := m.Owner(); !n.holding(name).group || flags&nbt.NBGroup == 0 {
+			w.mustAnswer(n, m, nbt.KindNegativeRegistration)
+		}
+	case nbt.KindRelease:
+		if h := n.holding(name); kind != "" && !broadcast && w.literal() && h.registered && !h.group {
+			h.conflict = true
+		}
+	}
+}
+
+func (w *watch) receivedAnswer(n *watched, d stack.Datagram, m nbt.NameMessage) {
+	if w.serves() && w.answeredChallenge(n, d, m) {
+		return
+	}
+	w.heardOf(n, d, m)
+	if m.Kind() == nbt.KindConflictDemand && !n.stopping {
+		w.conflictDemand(n, m)
+	}
+}
+
+// literal reports whether the node takes RFC 1002 section 5.1.1.5 by its word, as far as strangers are concerned.
+func (w *watch) literal() bool { return w.run.Scenario.Nodes[w.now.Node].Profile == "rfc1002-literal" }
 
 // mustAnswer looks for the answer to what has just arrived among the effects of its arrival: of the right kind, to the right
 // request, and with this node as the owner.
@@ -537,7 +604,8 @@ func (w *watch) mustAnswer(n *watched, m nbt.NameMessage, kind nbt.NameKind) {
 func (w *watch) owns(h *holding, r nbt.NameMessage) bool {
 	flags, at := r.Owner()
 	group := flags&nbt.NBGroup != 0
-	return at == w.run.Trace.Nodes[w.now.Node].Prefix.Addr() && group == h.group && (r.RCode == nbt.RCodeOK || r.RCode == nbt.ActErr)
+	return at == w.run.Trace.Nodes[w.now.Node].Prefix.Addr() && group == h.group &&
+		flags&nbt.NBONT == ownerTypes[w.kindOf(int(w.now.Node))] && (r.RCode == nbt.RCodeOK || r.RCode == nbt.ActErr)
 }
 
 // effects returns the datagrams that a node sent from a port because of the event being looked at.
@@ -564,12 +632,12 @@ func (w *watch) effects(port uint16) []stack.SendDatagram {
 func (w *watch) conflictDemand(n *watched, m nbt.NameMessage) {
 	name, _ := m.Subject()
 	h := n.holding(name)
-	if !h.registered || h.group {
+	if !h.registered || h.group || len(h.claims) == 0 {
 		return
 	}
 	own := slices.ContainsFunc(h.claims, func(c claimSent) bool { return c.id == m.ID })
 	ended := h.claims[len(h.claims)-1].at
-	if own && w.now.At <= ended+conflictWindow || w.run.Scenario.Nodes[w.now.Node].Profile == "rfc1002-literal" {
+	if own && w.now.At <= ended+conflictWindow || w.literal() {
 		h.conflict = true
 	}
 }

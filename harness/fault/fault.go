@@ -93,11 +93,11 @@ var ledger = []Fault{
 	},
 	{
 		ID:      "MS00-047",
-		Title:   "A name conflict demand that nobody asked for takes a registered name out of service",
+		Title:   "A name conflict demand or release that nobody asked for takes a registered name out of service",
 		Product: "Windows NT 4.0, Windows 2000",
 		Source:  "MS00-047, CVE-2000-0673, KB Q269239",
 		Class:   "conflict-spoof",
-		Oracle:  "the name is no longer answered for after a stranger's 0xAD87",
+		Oracle:  "the name is no longer answered for after a stranger's 0xAD87 or, where there is a name server, 0x3000",
 		Knobs:   []Choice{{AnyConflict, "", []string{"on"}, ""}},
 		Breaks:  []string{"conflict-own-claim"},
 	},

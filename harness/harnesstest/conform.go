@@ -23,7 +23,8 @@
 //
 // # What a stack cannot do
 //
-// What a stack is not meant to have, such as a session service, is declared in Lacks, in the verbs of the scenario language.
+// What a stack is not meant to have, such as a session service, is declared in Lacks, in the verbs of the scenario language;
+// what it can be besides a B node, in Roles.
 // A case that needs it cannot be judged: its spec has the label "cannot-judge" besides, is skipped, and says which step needs
 // what, in the output and in the JUnit report. Nothing else is ever skipped: a stack that answers ILLCMD without having
 // declared so fails, and the failure says how to declare it.
@@ -71,6 +72,10 @@ type Stack struct {
 
 	// Lacks lists what the stack is not meant to do.
 	Lacks []scenario.Verb
+
+	// Roles lists what the stack can be besides a B node: "p", "m", "h", of the types of nodes that have a name server, and
+	// "nameserver". [node.Config] says which it is to be.
+	Roles []string
 
 	// Fails pins known failures: by the path of a case ("q124565-controls/group"), words of the first thing that goes wrong
 	// in it, as [Pass] prints it.
@@ -199,6 +204,9 @@ func (t Trial) labels() ginkgo.Labels {
 // CannotJudge tells why the case says nothing about the stack: the first step that needs what the stack is not meant to have.
 // It is empty when the case can be judged.
 func (t Trial) CannotJudge() string {
+	if role := t.role(); role != "" && !slices.Contains(t.Stack.Roles, role) {
+		return fmt.Sprintf("node %s is of type %s, which %s cannot be", t.Scenario.Nodes[accused(t.Scenario)].Name, role, t.Stack.Name)
+	}
 	for _, need := range t.Scenario.Needs(t.Index, accused(t.Scenario)) {
 		if slices.Contains(t.Stack.Lacks, need.Verb) {
 			step := t.testCase().Steps[need.Step]
@@ -206,6 +214,15 @@ func (t Trial) CannotJudge() string {
 		}
 	}
 	return ""
+}
+
+// role is what the stack has to be, if that is something else than a B node.
+func (t Trial) role() string {
+	n := t.Scenario.Nodes[accused(t.Scenario)]
+	if n.NameServer {
+		return "nameserver"
+	}
+	return n.Type
 }
 
 // Run performs the case and judges the stack as a correct one.

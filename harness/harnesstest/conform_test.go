@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/harnesstest"
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -89,6 +90,22 @@ func (o outcome) cases(status string) []string {
 	return list
 }
 
+// servedCases are the cases that put a name server, or a node that has one, in the stack's place.
+func servedCases() []string {
+	GinkgoHelper()
+	all, err := harness.Shipped()
+	Expect(err).NotTo(HaveOccurred())
+	var list []string
+	for _, s := range all {
+		for i := range s.Cases {
+			if n := s.Nodes[s.Bug.Node]; n.Type != "" || n.NameServer {
+				list = append(list, harness.Path(s, &s.Cases[i]))
+			}
+		}
+	}
+	return list
+}
+
 const repeats = "tiny gives the same outputs for the same inputs at the same times"
 
 var _ = Describe("The suite of somebody else's stack", func() {
@@ -98,10 +115,10 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		Expect(o.cases("passed")).To(ConsistOf(
 			"ms00-047", "q124565-exhaustion", "q124565-controls/another-name", "malformed", repeats))
 		Expect(o.cases("failed")).To(ConsistOf("q124565-table", "q124565-controls/another-suffix"))
-		Expect(o.cases("skipped")).To(ConsistOf(
+		Expect(o.cases("skipped")).To(ConsistOf(append(servedCases(),
 			"q124565", "q124565-running", "q124565-refusal", "q140419",
 			"q124565-controls/broadcast", "q124565-controls/group", "q124565-controls/session-without-datagrams",
-			"q124565-controls/one-live-session", "q124565-controls/two-live-sessions"))
+			"q124565-controls/one-live-session", "q124565-controls/two-live-sessions")))
 		Expect(o.cases("pending")).To(BeEmpty())
 
 		By("naming the line, the step and what there was instead, as nbtlab run does")
@@ -112,6 +129,10 @@ var _ = Describe("The suite of somebody else's stack", func() {
 			"    saw       none on the wire\n" +
 			strings.Repeat("\nbroken promise: pc: datagram-error: a datagram for CHAT<00>, which is not here, was not answered with an error\n", 3) +
 			"\nrepeat it: go test -ginkgo.focus='tiny does as a correct stack does in q124565-controls/another-suffix$'"))
+
+		By("naming what a node with a name server would have to be")
+		Expect(o.specs["q124565-h"].message).To(ContainSubstring("cannot judge: node pc is of type h, which tiny cannot be"))
+		Expect(o.specs["nbns-challenge/group"].message).To(ContainSubstring("node nbns is of type nameserver, which tiny cannot be"))
 
 		By("naming what cannot be judged, and why, in the output as well as in the report")
 		why := "cannot judge: line 17: pc listen CHAT: needs listen, which tiny does not have"
@@ -126,6 +147,7 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		Expect(o.specs["ms00-047"].labels).To(Equal("conformance, ms00-047, MS00-047"))
 		Expect(o.specs["q124565"].labels).To(Equal("conformance, q124565, Q124565, cannot-judge"))
 		Expect(o.specs["malformed"].labels).To(Equal("conformance, malformed"))
+		Expect(o.specs["q124565-p"].labels).To(Equal("conformance, q124565-p, Q124565, cannot-judge"))
 		Expect(suiteOf("tiny", "-ginkgo.label-filter=Q140419").cases("skipped")).To(HaveLen(len(o.specs)))
 	})
 
@@ -133,7 +155,7 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		o := suiteOf("tiny, pinned")
 		Expect(o.passes).To(BeTrue(), o.output)
 		Expect(o.cases("failed")).To(BeEmpty())
-		Expect(o.cases("skipped")).To(HaveLen(9))
+		Expect(o.cases("skipped")).To(HaveLen(9 + len(servedCases())))
 		Expect(suiteOf("tiny", "-ginkgo.focus=tiny does as a correct stack does in q124565-table$").cases("failed")).
 			To(ConsistOf("q124565-table"))
 	})
@@ -153,7 +175,7 @@ var _ = Describe("The suite of somebody else's stack", func() {
 
 	It("skips nothing that was not declared, and says how to declare it", func() {
 		o := suiteOf("boastful")
-		Expect(o.cases("skipped")).To(BeEmpty())
+		Expect(o.cases("skipped")).To(ConsistOf(servedCases()))
 		Expect(o.specs["q124565"].status).To(Equal("failed"))
 		Expect(o.specs["q124565"].message).To(And(
 			ContainSubstring("tiny answered NRC_ILLCMD in line 17: pc listen CHAT. If it is not meant to have that, say so in Lacks."),

@@ -30,15 +30,35 @@ func (m *Machine) forge(step *scenario.Step) stack.SendDatagram {
 }
 
 func forgeName(p scenario.Packet, from netip.Addr) nbt.NameMessage {
+	m := nameForm(p, from)
+	m.Flags &^= nbt.FlagB
+	if p.To == scenario.Everybody && !m.Response {
+		m.Flags |= nbt.FlagB
+	}
+	return m
+}
+
+// nameForm is the packet but for the flag that tells whether it is broadcast.
+func nameForm(p scenario.Packet, from netip.Addr) nbt.NameMessage {
 	switch p.Kind {
 	case scenario.Claim:
 		return nbt.Claim(p.ID, p.Name, 0, from)
 	case scenario.Overwrite:
 		return nbt.OverwriteDemand(p.ID, p.Name, 0, from)
+	case scenario.Refresh:
+		return nbt.Refresh(p.ID, p.Name, 0, from, 0)
+	case scenario.Multihomed:
+		return nbt.MultihomedRegistration(p.ID, p.Name, 0, from, 0)
+	case scenario.Grant:
+		return nbt.PositiveRegistration(p.ID, p.Name, 0, from, 0)
 	case scenario.Refusal:
 		return nbt.Refusal(p.ID, p.Name, nbt.ActErr, 0, from)
+	case scenario.Challenge:
+		return nbt.Challenge(p.ID, p.Name, 0, from, 0)
 	case scenario.ConflictDemand:
 		return nbt.ConflictDemand(p.ID, p.Name, 0)
+	case scenario.Wack:
+		return nbt.WACK(p.ID, p.Name, 0, nbt.RegistrationRequest(p.ID, p.Name, 0, from, 0).FlagWord())
 	case scenario.Query:
 		return nbt.Query(p.ID, p.Name)
 	case scenario.Answer:
@@ -47,6 +67,10 @@ func forgeName(p scenario.Packet, from netip.Addr) nbt.NameMessage {
 		return nbt.NegativeAnswer(p.ID, p.Name, nbt.NamErr)
 	case scenario.Release:
 		return nbt.ReleaseDemand(p.ID, p.Name, 0, from)
+	case scenario.ReleaseGrant:
+		return nbt.PositiveRelease(p.ID, p.Name, 0, from, 0)
+	case scenario.ReleaseRefusal:
+		return nbt.NegativeRelease(p.ID, p.Name, nbt.ActErr, 0, from)
 	case scenario.StatusRequest:
 		return nbt.StatusRequest(p.ID, p.Name)
 	case scenario.Status:

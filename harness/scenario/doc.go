@@ -24,6 +24,8 @@
 //	control none because "the trigger is an absence"
 //	profile netbt                          # of nodes that state none: rfc1002 (default), netbt, rfc1002-literal, samba-nmbd
 //	node    pc 10.0.0.10/24 [names N] [sessions N] [profile P]
+//	node    laptop 10.0.0.11/24 type p wins nbns     # a P node, or m or h, whose name server is at nbns
+//	node    nbns 10.0.0.2/24 nameserver              # a node that is a name server too
 //	peer    knows CHAT at pc               # an LMHOSTS entry, preloaded: peer reaches CHAT there without a query
 //	case    "delete with a live session"   # a run of its own, on a fresh LAN; steps follow
 //
@@ -61,7 +63,8 @@
 // for receive and receive-any, 512 for the datagram receives, 16384 for the status commands and find-name.
 //
 // An injected name service packet, but for status-request, needs its NAME; a datagram needs from NAME, its source. "id" is
-// NAME_TRN_ID or DGM_ID, in decimal or as 0xNNNN, 0 unless stated.
+// NAME_TRN_ID or DGM_ID, in decimal or as 0xNNNN, 0 unless stated. What is injected to one node is without the broadcast
+// flag, as a name server gets it; the address in it is that of the step's node.
 //
 // LISTEN and the receives never wait for their completion, nor does any call marked "&". Any other step ends when its call
 // has completed and the profile's settle time has passed. "xN" repeats the call, each after the one before has completed,

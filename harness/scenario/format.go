@@ -129,7 +129,7 @@ func (f *formatter) header() {
 		add(s.profilePos, headerRow, cells{who: "profile", what: s.profile})
 	}
 	for i := range s.Nodes {
-		add(s.Nodes[i].Pos, nodeRow, nodeCells(&s.Nodes[i], s.defaultProfile()))
+		add(s.Nodes[i].Pos, nodeRow, nodeCells(s.Nodes, &s.Nodes[i], s.defaultProfile()))
 	}
 	shared := s.sharedKnows()
 	for i := range shared {
@@ -162,10 +162,16 @@ func (s *Scenario) sharedKnows() []Knows {
 	return s.knows
 }
 
-// nodeCells writes a node; its profile only if it is not the default.
-func nodeCells(n *Node, profile string) cells {
+// nodeCells writes a node; its profile only if it is not the default, its name server only if the nodes are known.
+func nodeCells(nodes []Node, n *Node, profile string) cells {
 	var b words
 	b.add(n.Prefix.String())
+	if n.NameServer {
+		b.add("nameserver")
+	}
+	if n.Type != "" && nodes != nil {
+		b.add("type", n.Type, "wins", nodeText(nodes, n.Wins))
+	}
 	if n.Limits.Names != 0 {
 		b.add("names", decimal(n.Limits.Names))
 	}

@@ -139,7 +139,8 @@ func (p *parser) node(t token) int {
 		p.failAt(name, "node %q is declared twice", n.Name)
 	}
 	n.Prefix = p.prefix()
-	var names, sessions, profile bool
+	var names, sessions, profile, nameServer, typed, wins bool
+	more := 0 // bytes of the canonical form
 	for p.err == nil && !p.done() {
 		switch {
 		case p.option("names", &names):
@@ -148,12 +149,39 @@ func (p *parser) node(t token) int {
 			n.Limits.Sessions = p.number("sessions", 1, netbios.MaxSessions)
 		case p.option("profile", &profile):
 			n.Profile = p.oneOf("profile", profiles)
+		case p.option("nameserver", &nameServer):
+			n.NameServer = true
+		case p.option("type", &typed):
+			if n.Type = p.oneOf("type", nodeTypes); n.Type == nodeTypes[0] {
+				n.Type = ""
+			}
+		case p.option("wins", &wins):
+			more = p.winsOf(len(p.s.Nodes))
 		default:
-			p.endOfLine("node NAME ADDRESS/LENGTH [names N] [sessions N] [profile P]")
+			p.endOfLine(nodeUse)
 		}
 	}
+	switch {
+	case n.Type != "" && !wins:
+		p.failAt(name, "a node of type %s needs a name server: write wins NODE", n.Type)
+	case n.Type == "" && wins:
+		p.failAt(name, "a B node has no name server: write type p, m or h")
+	}
 	p.s.Nodes = append(p.s.Nodes, n)
-	return len(nodeCells(&n, "").text())
+	return more + len(nodeCells(nil, &n, "").text())
+}
+
+const nodeUse = "node NAME ADDRESS/LENGTH [nameserver] [type b|p|m|h] [wins NODE] [names N] [sessions N] [profile P]"
+
+// winsOf takes the node whose name server a node has, which may be declared later. It returns the length of what a node
+// with one has in addition.
+func (p *parser) winsOf(node int) int {
+	t := p.take()
+	if t.kind != word {
+		p.failAt(t, "want the node that is the name server, got %s", t.source())
+	}
+	p.wins = append(p.wins, winsRef{node, p.line, t})
+	return len(" type p wins ") + len(t.text)
 }
 
 func beginsLines(word string) bool {
@@ -295,6 +323,7 @@ func (p *parser) start() {
 			s.Nodes[i].Profile = s.defaultProfile()
 		}
 	}
+	p.findServers()
 	if !p.reproduces() {
 		p.needsBug(s.curePos, "cure")
 		p.needsBug(s.controlPos, "control")
@@ -310,6 +339,22 @@ func (p *parser) start() {
 	}
 	s.Bug.Node = node
 	p.used[node] = true
+}
+
+// findServers resolves the name servers of the nodes.
+func (p *parser) findServers() {
+	for _, w := range p.wins {
+		server, ok := p.find(w.server.text)
+		at := Pos{w.line, w.server.col}
+		switch {
+		case !ok:
+			p.fail(at, w.server.width, "unknown node %s%s", w.server.source(), suggestion(w.server.text, p.nodeNames()))
+		case server == w.node:
+			p.fail(at, w.server.width, "node %s cannot be its own name server's client", w.server.source())
+		}
+		p.s.Nodes[w.node].Wins = server
+		p.used[server] = true
+	}
 }
 
 // reproduces reports whether the scenario is to show its bug.

@@ -79,7 +79,9 @@ var nameKinds = map[nbt.NameKind]Kind{
 	nbt.KindClaim: Claim, nbt.KindOverwrite: Overwrite, nbt.KindNegativeRegistration: Refusal,
 	nbt.KindConflictDemand: ConflictDemand, nbt.KindQuery: Query, nbt.KindPositiveQuery: Answer,
 	nbt.KindNegativeQuery: Denial, nbt.KindRelease: Release, nbt.KindStatusRequest: StatusRequest,
-	nbt.KindStatusResponse: Status,
+	nbt.KindStatusResponse: Status, nbt.KindRefresh: Refresh, nbt.KindMultihomed: Multihomed,
+	nbt.KindPositiveRegistration: Grant, nbt.KindChallenge: Challenge, nbt.KindWACK: Wack,
+	nbt.KindPositiveRelease: ReleaseGrant, nbt.KindNegativeRelease: ReleaseRefusal,
 }
 
 func seeName(b []byte) (sighting, bool) {

@@ -56,6 +56,7 @@ type parser struct {
 
 	bugNode  token // resolved when the nodes are known
 	bugLine  int
+	wins     []winsRef
 	started  bool // by the first case or step, which ends the header
 	titled   bool // the file has cases
 	used     [maxNodes]bool
@@ -68,6 +69,12 @@ type parser struct {
 	triggers int              // of the case
 	begun    bool             // by a comment or a statement: no opening comment can follow
 	size     int              // bytes of the canonical form without padding
+}
+
+// winsRef is the name server of a node, resolved when the nodes are known.
+type winsRef struct {
+	node, line int
+	server     token
 }
 
 // label is what a step's "as" named.

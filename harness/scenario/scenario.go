@@ -58,6 +58,10 @@ type Node struct {
 	Prefix  netip.Prefix // its address and the network it is on
 	Limits  netbios.Limits
 	Profile string // "rfc1002", "netbt", "rfc1002-literal" or "samba-nmbd"
+
+	Type       string // "p", "m" or "h"; empty for a B node
+	Wins       int    // index of the node whose name server a P, M or H node has; else 0
+	NameServer bool   // the node is a name server too
 }
 
 // Knows is an LMHOSTS entry.
@@ -188,6 +192,13 @@ const (
 	SessionMessage             // "session-message"
 	KeepAlive                  // "keep-alive"
 	Bytes                      // "bytes": inject only
+	Refresh                    // "refresh": name refresh request
+	Multihomed                 // "multihomed": multi-homed name registration request
+	Grant                      // "grant": positive name registration response
+	Challenge                  // "challenge": end-node challenge registration response
+	Wack                       // "wack": wait for acknowledgement response
+	ReleaseGrant               // "release-grant": positive name release response
+	ReleaseRefusal             // "release-refusal": negative name release response
 )
 
 // Pattern is a wire clause: which frames, how many, when.

@@ -155,6 +155,13 @@ var kinds = [...]struct {
 	SessionMessage: {word: "session-message"},
 	KeepAlive:      {word: "keep-alive"},
 	Bytes:          {word: "bytes", inject: true},
+	Refresh:        {word: "refresh", inject: true, name: requires},
+	Multihomed:     {word: "multihomed", inject: true, name: requires},
+	Grant:          {word: "grant", inject: true, name: requires},
+	Challenge:      {word: "challenge", inject: true, name: requires},
+	Wack:           {word: "wack", inject: true, name: requires},
+	ReleaseGrant:   {word: "release-grant", inject: true, name: requires},
+	ReleaseRefusal: {word: "release-refusal", inject: true, name: requires, coded: true},
 }
 
 // String returns the kind as it is written in a file.
@@ -189,6 +196,7 @@ var (
 	headerWords   = []string{"bug", "against", "cure", "control", "profile", "node", "case"}
 	networkWords  = []string{"lan", "after", "at"}
 	profiles      = []string{"rfc1002", "netbt", "rfc1002-literal", "samba-nmbd"}
+	nodeTypes     = []string{"b", "p", "m", "h"}
 	listedKinds   = []string{"unique", "group"}
 	listedStates  = []string{"registered", "deregistered", "conflict"}
 	clauseWords   = []string{"ok", "any", "no", "data"}

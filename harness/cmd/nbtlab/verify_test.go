@@ -100,7 +100,7 @@ var _ = Describe("nbtlab verify", func() {
 		Expect(bug).NotTo(ContainElement("ms00-047"))
 		Expect(listed(nbtlab("verify", "q124565"))).To(Equal([]string{"q124565"}))
 		Expect(listed(nbtlab("verify", "q140419", "q124565-controls", "MS00-047"))).
-			To(Equal(append(append([]string{"q140419"}, casesOf("q124565-controls")...), "ms00-047")))
+			To(Equal(append(append([]string{"q140419"}, casesOf("q124565-controls")...), "ms00-047-release", "ms00-047")))
 		out := nbtlab("verify", "./mine.scenario", "--pcaps", "pcaps")
 		Expect(out).To(exitWith(exitAsExpected))
 		Expect(listed(out)).To(Equal([]string{"mine"}))
@@ -124,12 +124,14 @@ var _ = Describe("nbtlab verify", func() {
 		for _, v := range verdicts(exitAsExpected) {
 			paths = append(paths, v.Scenario)
 			if v.Case != "" {
-				paths[len(paths)-1] += "/" + strings.ReplaceAll(v.Case, " ", "-")
+				paths[len(paths)-1] += "/" + strings.ReplaceAll(strings.ToLower(v.Case), " ", "-")
 			}
 			Expect(v.Verdict).To(BeElementOf("reproduced", "holds"))
 			Expect(v.Why).To(BeEmpty())
 			Expect(v.Fixed).To(Equal(sideOf{Verdict: "pass", Capture: "match"}))
-			Expect(v.Buggy.Capture).To(Equal("match"))
+			if v.Bug != "" {
+				Expect(v.Buggy.Capture).To(Equal("match"))
+			}
 		}
 		Expect(paths).To(Equal(casesOf()))
 	})
@@ -138,7 +140,7 @@ var _ = Describe("nbtlab verify", func() {
 		out := nbtlab("verify", "q124565", "--model", "fixed")
 		Expect(out).To(And(exitWith(exitNot), show("not-reproduced", "look at it: nbtlab compare fixed fixed q124565\n")))
 		for _, v := range verdicts(exitNot, "--model", "fixed") {
-			if v.Scenario == "q124565-controls" {
+			if v.Scenario == "q124565-controls" || v.Bug == "" {
 				Expect(v.Verdict).To(Equal("holds"))
 				continue
 			}
