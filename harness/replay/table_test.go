@@ -21,7 +21,17 @@ type scenarioCase = scenario.Case
 // another model does not need.
 type row struct{ wire, calls string }
 
-// table is every recording of ours: by the wire alone, and with the calls that its scenario tells.
+// served are the recordings with a name server: the models are all tried as B nodes, so that they have no row.
+func served(path string) bool {
+	for _, scenario := range []string{"nbns-", "q124565-h/", "q124565-p/", "ms00-047-release/"} {
+		if strings.HasPrefix(path, scenario) {
+			return true
+		}
+	}
+	return false
+}
+
+// table is every recording of ours among B nodes: by the wire alone, and with the calls that its scenario tells.
 var table = map[string]row{
 	"ms00-047/MS00-047.pcap":                                  {"no no yes if", "no no yes no"},
 	"ms00-047/fixed.pcap":                                     {"yes - no -", "yes - no -"},
@@ -69,7 +79,7 @@ var _ = Describe("Every recording on every model", func() {
 	It("is in the table", func() {
 		var paths []string
 		Expect(fs.WalkDir(pcaps.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
-			if strings.HasSuffix(path, ".pcap") && !strings.HasPrefix(path, "recorded/") {
+			if strings.HasSuffix(path, ".pcap") && !strings.HasPrefix(path, "recorded/") && !served(path) {
 				paths = append(paths, path)
 			}
 			return err
