@@ -44,5 +44,14 @@ func fold(total uint64) uint16 {
 // pseudoHeader is the sum of what UDP and TCP checksums cover beside the segment: addresses (the eight bytes of the IPv4
 // header from its source address), protocol and length.
 func pseudoHeader(addresses []byte, protocol byte, length int) uint64 {
-	return sum(addresses[:8], uint64(protocol)+uint64(length))
+	return words(addresses[:8]) + uint64(protocol) + uint64(length)
+}
+
+// words is [sum] of a few words of 32 bits, of which a header is made: so few that no carry is lost.
+func words(b []byte) (total uint64) {
+	for len(b) >= 4 {
+		total += uint64(binary.BigEndian.Uint32(b))
+		b = b[4:]
+	}
+	return total
 }

@@ -69,6 +69,12 @@ type packet struct {
 	fragments        *fragments
 }
 
+// begin forgets the packet before. What every packet sets is left: this is done for each.
+func (p *packet) begin(now mark) {
+	p.broadcast, p.tcp, p.quoted, p.noTotal = false, false, false, false
+	p.payload, p.missing, p.tunnel, p.odd, p.now = nil, 0, "", p.odd[:0], now
+}
+
 func (p *packet) note(format string, numbers ...int) {
 	p.odd = append(p.odd, p.texts.format(format, numbers...))
 }
@@ -164,7 +170,7 @@ func (p *packet) decodeNBT(header, body []byte, length int) (skip string) {
 	if p.noTotal {
 		p.note("IPv4 length 0")
 	}
-	if fold(sum(header, 0)) != 0xffff {
+	if fold(words(header)) != 0xffff {
 		p.note("bad IPv4 header checksum")
 	}
 	if p.tcp {

@@ -80,6 +80,9 @@ func (s *side) receive(p *packet) {
 	if !s.started {
 		s.started, s.first, s.next = true, seg.seq, seg.seq
 	}
+	if seg.len() == 0 && p.flags&flagFIN == 0 {
+		return // an acknowledgement, of which captures are full
+	}
 	if s.goesOn(&seg) {
 		s.ended, s.hasFin = false, false
 		s.remark("goes on where its sender's FIN was")
@@ -94,17 +97,19 @@ func (s *side) receive(p *packet) {
 		s.hasFin, s.fin = true, segment{seq: seg.seq + uint32(seg.len()), odd: slices.Clone(p.odd), mark: s.reader.now}
 	}
 	switch {
-	case seg.len() == 0:
+	case seg.len() == 0: // FIN alone
 	case s.ahead(seg.seq) > 0:
-		s.hold(seg)
+		s.hold(&seg)
 	default:
-		s.take(seg)
+		s.take(&seg)
 	}
 	for s.heldSize > maxHeld {
 		s.reader.dropped.add(dropGap, s.reader.now.number, 1)
 		s.giveUpGap()
 	}
-	s.takeHeld()
+	if len(s.held) > 0 {
+		s.takeHeld()
+	}
 	if s.hasFin && s.ahead(s.fin.seq) <= 0 {
 		s.end("FIN")
 	}
@@ -120,7 +125,7 @@ func (s *side) goesOn(seg *segment) bool {
 func (s *side) ahead(seq uint32) int { return int(int32(seq - s.next)) }
 
 // hold keeps a segment until the bytes before it arrive, sorted by sequence number and then by arrival.
-func (s *side) hold(seg segment) {
+func (s *side) hold(seg *segment) {
 	i := len(s.held)
 	for i > 0 && s.ahead(s.held[i-1].seq) > s.ahead(seg.seq) {
 		i--
@@ -131,14 +136,15 @@ func (s *side) hold(seg segment) {
 		}
 	}
 	cs := &s.reader.connections
-	seg.data, seg.odd = append(cs.buffers.get(len(seg.data)), seg.data...), slices.Clone(seg.odd)
-	s.held = slices.Insert(s.held, i, seg)
+	own := *seg
+	own.data, own.odd = append(cs.buffers.get(len(seg.data)), seg.data...), slices.Clone(seg.odd)
+	s.held = slices.Insert(s.held, i, own)
 	s.heldSize += seg.size()
 	cs.waiting += seg.size()
 }
 
 // take hands on what a segment adds to the bytes in order. What was sent twice counts as it was seen first.
-func (s *side) take(seg segment) {
+func (s *side) take(seg *segment) {
 	known := -s.ahead(seg.seq)
 	if known >= seg.len() {
 		if seg.seq-s.lostFrom < s.lostTo-s.lostFrom {
@@ -170,7 +176,7 @@ func (s *side) takeHeld() {
 	for n < len(s.held) && s.ahead(s.held[n].seq) <= 0 {
 		s.heldSize -= s.held[n].size()
 		cs.waiting -= s.held[n].size()
-		s.take(s.held[n])
+		s.take(&s.held[n])
 		cs.buffers.put(s.held[n].data)
 		n++
 	}

@@ -16,10 +16,13 @@ type Options struct {
 	// MaxBytes is what a compressed file may grow to; 0 means 1 GiB, and at most 200 times its size once it is over 16 MiB.
 	MaxBytes int64
 
-	// Quoted asks for datagrams quoted in ICMP errors as well, whose Tunnel is "ICMP error". They did not arrive anywhere,
+	// Quoted asks for datagrams quoted in ICMP errors as well, whose Tunnel is [QuotedTunnel]. They did not arrive anywhere,
 	// and mostly only their beginning is there.
 	Quoted bool
 }
+
+// QuotedTunnel is what the datagrams quoted in ICMP errors came through.
+const QuotedTunnel = "ICMP error"
 
 // Frame is a frame as [Stream] hands it over. Its Payload and its Odd are valid until the call returns.
 type Frame struct {
@@ -133,7 +136,7 @@ func (r *reader) read(from io.Reader, bufferSize int) (Summary, error) {
 		}
 		switch {
 		case rec.alien != "":
-		case rec.link.supported():
+		case readable || rec.link.supported():
 			readable = true
 		case !unreadable:
 			unreadable, link = true, rec.link
@@ -168,7 +171,7 @@ func (r *reader) packet(rec *record) {
 	r.timed(rec)
 	r.fragments.free()
 	p := &r.packetNow
-	*p = packet{now: r.now, texts: p.texts, fragments: p.fragments, odd: p.odd[:0]}
+	p.begin(r.now)
 	switch why := p.decode(rec); {
 	case why == kept:
 	case why != "":

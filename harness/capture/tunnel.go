@@ -203,7 +203,7 @@ func (p *packet) decodeICMP(b []byte) (skip string) {
 		return skipProtocol
 	}
 	p.quoted = true
-	switch skip = p.through("ICMP error", (*packet).decodeIPv4, b[8:]); skip {
+	switch skip = p.through(QuotedTunnel, (*packet).decodeIPv4, b[8:]); skip {
 	case "", skipQuoted:
 		return skip
 	}

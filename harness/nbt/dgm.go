@@ -103,6 +103,20 @@ func (t DatagramType) CarriesData() bool { return t == DgmUnique || t == DgmGrou
 // HasNames reports whether the message carries source and destination names: a datagram or the first fragment of one.
 func (m DatagramMessage) HasNames() bool { return m.Type.CarriesData() && m.Flags&DgmFirst != 0 }
 
+// Length returns DGM_LENGTH: the bytes of names and data of a message that carries data, as counted or, where lenient
+// parsing found another number, as the message has it. Others have no such field, and 0.
+func (m DatagramMessage) Length() int {
+	if !m.Type.CarriesData() {
+		return 0
+	}
+	length := len(m.Data) + m.LengthOff
+	if m.HasNames() {
+		source, dest := m.source(), m.dest()
+		length += source.encodedLen() + dest.encodedLen()
+	}
+	return length
+}
+
 // ParseDatagram reads a datagram service message, which is a whole UDP payload. The error is a [*ParseError]; with it
 // comes what was read before the place that it names. It allocates only for scopes.
 func ParseDatagram(b []byte) (DatagramMessage, error) {

@@ -193,16 +193,11 @@ func (m DatagramMessage) Fields() []Field {
 		return l.fields
 	case DgmUnique, DgmGroup, DgmBroadcast:
 	}
-	source, dest := m.source(), m.dest()
-	length := len(m.Data) + m.LengthOff
-	if m.HasNames() {
-		length += source.encodedLen() + dest.encodedLen()
-	}
-	l.number("DGM_LENGTH", 2, uint64(length))
+	l.number("DGM_LENGTH", 2, uint64(m.Length()))
 	l.number("PACKET_OFFSET", 2, uint64(m.Offset))
 	if m.HasNames() {
-		l.name("SOURCE_NAME", source)
-		l.name("DESTINATION_NAME", dest)
+		l.name("SOURCE_NAME", m.source())
+		l.name("DESTINATION_NAME", m.dest())
 	}
 	l.raw("USER_DATA", m.Data)
 	l.raw("end", m.Trailing)
@@ -213,31 +208,15 @@ func (m DatagramMessage) Fields() []Field {
 func (m SessionMessage) Fields() []Field {
 	var l fieldList
 	l.add("TYPE", 1, fmt.Sprintf("0x%02x %v", uint8(m.Type), m.Type))
-	called, calling := m.called(), m.calling()
-	length := len(m.Rest)
-	switch m.Type {
-	case SsnMessage:
-		length += len(m.Data)
-	case SsnRequest:
-		length += called.encodedLen() + calling.encodedLen()
-	case SsnNegative:
-		if !m.Short {
-			length++
-		}
-	case SsnRetarget:
-		if !m.Short {
-			length += retargetLen
-		}
-	case SsnPositive, SsnKeepAlive:
-	}
+	length := m.Length()
 	l.add("FLAGS", 1, fmt.Sprintf("0x%02x", length>>16&lengthBit|int(m.Reserved)))
 	l.number("LENGTH", 2, uint64(length))
 	switch m.Type {
 	case SsnMessage:
 		l.raw("USER_DATA", m.Data)
 	case SsnRequest:
-		l.name("CALLED_NAME", called)
-		l.name("CALLING_NAME", calling)
+		l.name("CALLED_NAME", m.called())
+		l.name("CALLING_NAME", m.calling())
 	case SsnNegative:
 		if !m.Short {
 			l.add("ERROR_CODE", 1, fmt.Sprintf("0x%02x %s", m.ErrorCode, ssnErrorText(m.ErrorCode)))

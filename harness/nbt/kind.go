@@ -75,7 +75,7 @@ func (k NameKind) String() string {
 //
 // Responses to refreshes and multi-homed registrations are registration responses, whatever opcode they repeat. Flags
 // that do not make a difference are not looked at.
-func (m NameMessage) Kind() NameKind {
+func (m *NameMessage) Kind() NameKind {
 	if m.Response {
 		return m.responseKind()
 	}

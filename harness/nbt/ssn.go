@@ -78,6 +78,28 @@ const (
 
 var ssnHeaderFields = fixed{{"TYPE", 1}, {"FLAGS", 1}, {"LENGTH", 2}}
 
+// Length returns LENGTH with the bit of FLAGS that belongs to it: the bytes that follow the header.
+func (m SessionMessage) Length() int {
+	length := len(m.Rest)
+	switch m.Type {
+	case SsnMessage:
+		length += len(m.Data)
+	case SsnRequest:
+		called, calling := m.called(), m.calling()
+		length += called.encodedLen() + calling.encodedLen()
+	case SsnNegative:
+		if !m.Short {
+			length++
+		}
+	case SsnRetarget:
+		if !m.Short {
+			length += retargetLen
+		}
+	case SsnPositive, SsnKeepAlive:
+	}
+	return length
+}
+
 // Known reports whether RFC 1002 defines the type.
 func (t SessionType) Known() bool { return t == SsnMessage || SsnRequest <= t && t <= SsnKeepAlive }
 
