@@ -143,8 +143,17 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 	})
 	root.SetHelpCommand(helpCommand(root))
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
-	root.AddCommand(a.verifyCommand(), a.runCommand(), a.compareCommand(), a.checkCommand(), a.recordCommand(),
-		a.bugsCommand(), a.fmtCommand(), a.replayCommand())
+	root.AddCommand(
+		a.verifyCommand(),
+		a.runCommand(),
+		a.compareCommand(),
+		a.checkCommand(),
+		a.recordCommand(),
+		a.decodeCommand(),
+		a.replayCommand(),
+		a.bugsCommand(),
+		a.fmtCommand(),
+	)
 	return root
 }
 
