@@ -33,8 +33,15 @@ func (t *texts) messageLen(b []byte) (n int, why string) {
 	if have < len(h) {
 		return 0, ""
 	}
+	if nbt.SessionType(h[0]) != nbt.SsnMessage && n > maxControl {
+		return 0, t.format("cannot be framed: a message of type %d with %d bytes", int(h[0]), n)
+	}
 	return n, ""
 }
+
+// maxControl is the longest message of a type that carries no user data: a request, with two names. One that claims more has
+// a broken header, which must not swallow what follows it.
+const maxControl = nbt.SessionHeaderLen + 2*255
 
 // unframable says why a header cannot be one, once for each type and flags.
 func (t *texts) unframable(h [nbt.SessionHeaderLen]byte, err error) string {

@@ -69,11 +69,21 @@ func (m *Message) HasHeader() bool {
 	case capture.NameService:
 		return len(m.Frame.Payload) >= nbt.QuestionName
 	case capture.DatagramService:
-		return m.Datagram.Type != 0
+		return m.Datagram.Source.IsValid()
 	case capture.SessionService:
 		return m.Err == nil || m.Err.Field != "TYPE" && len(m.Frame.Payload) > 0
 	}
 	return false
+}
+
+// WasRead reports whether a name that the message has was read: whether the fault that ended the reading, if any, lies behind
+// it.
+func (m *Message) WasRead(field string) bool {
+	if m.Err == nil {
+		return true
+	}
+	read := map[string]string{"DESTINATION_NAME": "SOURCE_NAME", "CALLING_NAME": "CALLED_NAME"}
+	return read[m.Err.Field] == field
 }
 
 // String tells the message in a line: what it is and whom it is about.

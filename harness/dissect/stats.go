@@ -115,7 +115,7 @@ func (m *Message) kind() int {
 		return firstKind + int(m.Name.Kind())
 	case capture.DatagramService:
 		if m.Datagram.Type < nbt.DgmUnique || m.Datagram.Type > nbt.DgmNegative {
-			return unreadable
+			return unreadable // of a type that there is not
 		}
 		return firstKind + int(m.Datagram.Type-nbt.DgmUnique)
 	case capture.SessionService:

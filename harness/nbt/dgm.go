@@ -225,10 +225,11 @@ func (m *DatagramMessage) parseData(r *reader, b []byte) error {
 	next := dgmHeaderLen
 	if m.HasNames() {
 		var err error
-		if next, err = m.parseSource(r, b, next); err != nil {
-			return err
+		if next, err = m.parseSource(r, b, next); err == nil {
+			next, err = m.parseDest(r, b, next)
 		}
-		if next, err = m.parseDest(r, b, next); err != nil {
+		if err != nil {
+			m.LengthOff = length - m.Length() // so that DGM_LENGTH is told as it is
 			return err
 		}
 	}

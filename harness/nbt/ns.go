@@ -302,7 +302,10 @@ func (m *NameMessage) decode(r *reader, b []byte) error {
 					return m.upTo(section, i, err)
 				}
 			} else if off, err = m.parseResource(r, b, off, &m.section(section)[i], single); err != nil {
-				return m.upTo(section, i+1, err)
+				if off != unread {
+					i++
+				}
+				return m.upTo(section, i, err)
 			}
 		}
 	}
@@ -489,14 +492,17 @@ func (rr *Resource) spell(s spelled) {
 	rr.Name, rr.Scope, rr.Bare, rr.Lower = s.name, s.scope, s.bare, s.lower
 }
 
+// unread is where a record ends that breaks off before its data, with an error.
+const unread = -1
+
 // parseResource reads the record at off. If there is just one address, it goes into single, unless that is nil.
 func (m *NameMessage) parseResource(r *reader, b []byte, off int, rr *Resource, single []NBAddr) (next int, err error) {
 	*rr = Resource{Addrs: rr.Addrs[:0]}
 	if off, err = m.parseResourceName(r, b, off, rr); err != nil {
-		return off, err
+		return unread, err
 	}
 	if len(b)-off < recordFixedLen {
-		return off, recordFields.cut(off, len(b)-off)
+		return unread, recordFields.cut(off, len(b)-off)
 	}
 	rr.Type = binary.BigEndian.Uint16(b[off:])
 	rr.Class = binary.BigEndian.Uint16(b[off+2:])

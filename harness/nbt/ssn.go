@@ -166,11 +166,13 @@ func (m *SessionMessage) decode(r *reader, b []byte) error {
 		m.Reserved = b[1] &^ lengthBit
 		r.note(Odd{Field: "FLAGS", Offset: 1, Err: ErrReserved, Got: int(b[1])})
 	}
+	if len(b) > 0 {
+		m.Type = SessionType(b[0])
+	}
 	total, err := sessionLen(b, r.mode)
 	if err != nil {
 		return err
 	}
-	m.Type = SessionType(b[0])
 	if len(b) < total {
 		if r.lenient() && m.Type == SsnMessage {
 			m.Data = clip(b[SessionHeaderLen:])

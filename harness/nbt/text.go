@@ -188,12 +188,14 @@ func (m NameMessage) String() string {
 	if m.Kind() == KindOther {
 		fmt.Fprintf(&b, " (%s)", m.flagText())
 	}
-	if rr := m.Record(); len(m.Questions) == 0 && rr != nil {
+	switch rr := m.Record(); {
+	case len(m.Questions) > 0:
+		s := m.Questions[0].spelled()
+		b.WriteByte(' ')
+		b.WriteString(s.text())
+	case rr != nil:
 		b.WriteByte(' ')
 		b.WriteString(rr.nameText())
-	} else {
-		b.WriteByte(' ')
-		b.WriteString(m.subjectText())
 	}
 	if m.RCode != RCodeOK {
 		fmt.Fprintf(&b, " %v", m.RCode)
@@ -206,14 +208,6 @@ func (m NameMessage) String() string {
 	}
 	fmt.Fprintf(&b, ", id %s", hex(m.ID))
 	return b.String()
-}
-
-func (m *NameMessage) subjectText() string {
-	if len(m.Questions) > 0 {
-		s := m.Questions[0].spelled()
-		return s.text()
-	}
-	return nameText(m.Subject())
 }
 
 func (rr *Resource) summarise(b *strings.Builder) {

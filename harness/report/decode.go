@@ -49,6 +49,9 @@ func DecodedLine(p *Printer, m *dissect.Message) {
 func DecodedFields(p *Printer, m *dissect.Message) {
 	if m.HasHeader() {
 		for _, f := range m.Fields() {
+			if m.Err != nil && f.Offset >= m.Err.Offset {
+				break // was not read
+			}
 			p.Printf("        %4d  %-24s  %s\n", f.Offset, f.Name, f.Value)
 		}
 	}
@@ -96,6 +99,13 @@ func brief(m *dissect.Message) string {
 	case capture.DatagramService:
 		d := m.Datagram
 		n := len(d.Data)
+		if m.Err != nil { // in its names, or before them
+			source := ""
+			if d.HasNames() && m.WasRead("SOURCE_NAME") {
+				source = " from " + d.SourceName.String()
+			}
+			return fmt.Sprintf("%v%s, id 0x%04x", d.Type, source, d.ID)
+		}
 		if n <= maxInLine {
 			return d.String()
 		}
@@ -105,6 +115,9 @@ func brief(m *dissect.Message) string {
 	}
 	s := m.Session
 	n := len(s.Data)
+	if m.Err != nil && n == 0 {
+		return s.Type.String()
+	}
 	if n <= maxInLine {
 		return s.String()
 	}
@@ -188,9 +201,9 @@ func DecodedJSON(w io.Writer, file string, m *dissect.Message) error {
 		case capture.NameService:
 			line.nameService(&m.Name)
 		case capture.DatagramService:
-			line.datagramService(&m.Datagram, m.Err != nil)
+			line.datagramService(m)
 		case capture.SessionService:
-			line.sessionService(&m.Session, m.Err != nil)
+			line.sessionService(m)
 		}
 	}
 	for _, o := range m.Odd {
@@ -265,45 +278,44 @@ func nameAndScope(name, scope string, bare bool) (string, string) {
 	return name, scope
 }
 
-func (line *decoded) datagramService(m *nbt.DatagramMessage, broken bool) {
-	line.MsgType, line.DgmID, line.DgmFlags = new(uint8(m.Type)), &m.ID, new(uint8(m.Flags))
-	line.SourceIP, line.SourcePort = m.Source.Addr().String(), new(m.Source.Port())
-	if broken {
-		return
+// datagramService tells of a datagram what could be read of it: of its names, in any case those before the fault.
+func (line *decoded) datagramService(m *dissect.Message) {
+	d := &m.Datagram
+	line.MsgType, line.DgmID, line.DgmFlags = new(uint8(d.Type)), &d.ID, new(uint8(d.Flags))
+	line.SourceIP, line.SourcePort = d.Source.Addr().String(), new(d.Source.Port())
+	if d.Type.CarriesData() && (m.Err == nil || m.Err.Field != "DGM_LENGTH" && m.Err.Field != "PACKET_OFFSET") {
+		line.Offset, line.Length = &d.Offset, new(d.Length())
 	}
-	switch {
-	case m.Type == nbt.DgmError:
-		line.ErrorCode = &m.ErrorCode
-	case m.Type.CarriesData():
-		line.Offset, line.Length = &m.Offset, new(m.Length())
-	default:
-		line.DestinationName, line.DestinationScope = nameAndScope(m.DestName.String(), m.DestScope, m.DestBare)
+	if m.Err == nil && d.Type == nbt.DgmError {
+		line.ErrorCode = &d.ErrorCode
 	}
-	if m.HasNames() {
-		line.SourceName, line.SourceScope = nameAndScope(m.SourceName.String(), m.SourceScope, m.SourceBare)
-		line.DestinationName, line.DestinationScope = nameAndScope(m.DestName.String(), m.DestScope, m.DestBare)
+	if d.HasNames() && m.WasRead("SOURCE_NAME") {
+		line.SourceName, line.SourceScope = nameAndScope(d.SourceName.String(), d.SourceScope, d.SourceBare)
+	}
+	if (d.HasNames() || d.Type > nbt.DgmError) && m.WasRead("DESTINATION_NAME") {
+		line.DestinationName, line.DestinationScope = nameAndScope(d.DestName.String(), d.DestScope, d.DestBare)
 	}
 }
 
-func (line *decoded) sessionService(m *nbt.SessionMessage, broken bool) {
-	line.MsgType = new(uint8(m.Type))
-	if broken {
-		return
+func (line *decoded) sessionService(m *dissect.Message) {
+	s := &m.Session
+	line.MsgType = new(uint8(s.Type))
+	if m.Err == nil || m.Err.Field == "CALLED_NAME" || m.Err.Field == "CALLING_NAME" {
+		line.Length = new(len(m.Frame.Payload) - nbt.SessionHeaderLen)
 	}
-	line.Length = new(m.Length())
-	switch m.Type {
-	case nbt.SsnRequest:
-		line.CalledName, line.CalledScope = nameAndScope(m.Called.String(), m.CalledScope, m.CalledBare)
-		line.CallingName, line.CallingScope = nameAndScope(m.Calling.String(), m.CallingScope, m.CallingBare)
-	case nbt.SsnNegative:
-		if !m.Short {
-			line.ErrorCode = &m.ErrorCode
+	switch {
+	case s.Type == nbt.SsnRequest:
+		if m.WasRead("CALLED_NAME") {
+			line.CalledName, line.CalledScope = nameAndScope(s.Called.String(), s.CalledScope, s.CalledBare)
 		}
-	case nbt.SsnRetarget:
-		if !m.Short {
-			line.Retarget = m.Retarget.String()
+		if m.WasRead("CALLING_NAME") {
+			line.CallingName, line.CallingScope = nameAndScope(s.Calling.String(), s.CallingScope, s.CallingBare)
 		}
-	case nbt.SsnMessage, nbt.SsnPositive, nbt.SsnKeepAlive:
+	case m.Err != nil || s.Short:
+	case s.Type == nbt.SsnNegative:
+		line.ErrorCode = &s.ErrorCode
+	case s.Type == nbt.SsnRetarget:
+		line.Retarget = s.Retarget.String()
 	}
 }
 
@@ -322,7 +334,7 @@ func DecodedNote(p *Printer, d Decoding) {
 		p.Printf(", %d could not be read to the end", n)
 	}
 	if n := countAll(d.Stats.Oddities()); n > 0 {
-		p.Printf(", %s", plural(n, "oddity"))
+		p.Printf(", %d odd", n)
 	}
 	skips(p, "skipped", s.Skipped)
 	skips(p, "dropped", s.Dropped)
