@@ -12,6 +12,9 @@ GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 LABEL    ?=
 FUZZTIME ?= 30s
 
+# How many pairs of runs a comparison of whole processes is made of.
+PAIRS ?= 7
+
 # Packages without a suite of specs, which the Ginkgo command has nothing to do for.
 PLAIN  := harness/mutants,harness/walls,harness/peers
 GINKGO := $(GO) tool ginkgo -p --randomize-all --fail-on-pending --junit-report=junit.xml --output-dir=artifacts
@@ -64,9 +67,20 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	done
 
 .PHONY: bench
-bench: ## every benchmark
+bench: ## every benchmark (installs tshark, which some are held against, on Debian as root)
+	@harness/wireshark.sh
 	@$(GO) test -run='^$$' -bench=. -benchmem \
 		$$(grep -rlE --include='*_test.go' '^func Benchmark[A-Z]' . | xargs -n1 dirname | sort -u)
+
+.PHONY: bench-decode
+bench-decode: ## decode --stats of a million packets against tshark and capinfos (installs them on Debian as root)
+	harness/wireshark.sh
+	$(GO) test -run='^$$' -bench='^BenchmarkDecode$$' -benchtime=$(PAIRS)x ./harness/cmd/nbtlab
+	$(GO) test -run='^$$' -bench='^BenchmarkNBNS$$' ./harness/nbtlayers
+
+.PHONY: test-captures
+test-captures: ## hold what decode reads in NBTLAB_CAPTURES=dir against what tshark dissects there, field by field
+	harness/captures.sh
 
 .PHONY: lint
 lint: ## the linters, the walls between the packages, formatting, go vet, go fix, go mod tidy

@@ -65,17 +65,15 @@ func ParseService(text string) (capture.Service, error) {
 }
 
 // Picks reports whether a message passes. What could not be read has no names beyond where it could.
-func (f *Filter) Picks(m *Message) bool {
-	if len(f.Services) > 0 && !slices.Contains(f.Services, m.Service) ||
-		len(f.Frames) > 0 && !slices.Contains(f.Frames, m.Frame.Number) {
-		return false
-	}
-	if len(f.Hosts) > 0 && !slices.ContainsFunc(f.Hosts, func(p netip.Prefix) bool {
-		return p.Contains(m.Frame.From.Addr()) || p.Contains(m.Frame.To.Addr())
-	}) {
-		return false
-	}
-	return len(f.Names) == 0 || f.names(m)
+func (f *Filter) Picks(m *Message) bool { return f.PicksFrame(m.Frame) && (len(f.Names) == 0 || f.names(m)) }
+
+// PicksFrame reports whether a frame passes, whatever names are in it.
+func (f *Filter) PicksFrame(x *capture.Frame) bool {
+	return (len(f.Services) == 0 || slices.Contains(f.Services, x.Service())) &&
+		(len(f.Frames) == 0 || slices.Contains(f.Frames, x.Number)) &&
+		(len(f.Hosts) == 0 || slices.ContainsFunc(f.Hosts, func(p netip.Prefix) bool {
+			return p.Contains(x.From.Addr()) || p.Contains(x.To.Addr())
+		}))
 }
 
 func (f *Filter) names(m *Message) (found bool) {

@@ -326,10 +326,13 @@ type Decoding struct {
 	Stats   *dissect.Stats
 }
 
+// DecodedFile writes the name of a capture above its messages.
+func DecodedFile(p *Printer, file string) { p.Paint(Strong, "%s\n", nbt.Printable([]byte(file))) }
+
 // DecodedNote writes, in a line, what was shown of a capture and what was not.
 func DecodedNote(p *Printer, d Decoding) {
 	s := &d.Summary
-	p.Printf("%s: %s, %s", d.File, plural(s.Packets, "packet"), plural(d.Stats.Total().Messages, "message"))
+	p.Printf("%s: %s, %s", nbt.Printable([]byte(d.File)), plural(s.Packets, "packet"), plural(d.Stats.Total().Messages, "message"))
 	if n := countAll(d.Stats.Errors()); n > 0 {
 		p.Printf(", %d could not be read to the end", n)
 	}
@@ -370,7 +373,7 @@ const maxNameRows = 50
 // DecodedStats writes the counts of a capture: messages and bytes by service and kind, names, errors, what was skipped.
 func DecodedStats(p *Printer, d Decoding) {
 	s := &d.Summary
-	p.Paint(Strong, "%s", d.File)
+	p.Paint(Strong, "%s", nbt.Printable([]byte(d.File)))
 	p.Printf(": %s, %s captured", plural(s.Packets, "packet"), plural(int(s.Bytes), "byte"))
 	if !s.Base.IsZero() {
 		p.Printf(", from %s", s.Base.Format("2006-01-02 15:04:05.000000 MST"))

@@ -115,7 +115,7 @@ func (d *decoding) files(ctx context.Context, paths []string) error {
 			if i > 0 {
 				d.printer.Printf("\n")
 			}
-			d.printer.Paint(report.Strong, "%s\n", path)
+			report.DecodedFile(d.printer, path)
 		}
 		err := d.file(ctx, path)
 		if err := errors.Join(d.out.Flush(), d.printer.Err()); err != nil {
@@ -165,9 +165,11 @@ func (d *decoding) file(ctx context.Context, path string) error {
 
 // count counts a message that is asked for.
 func (d *decoding) count(s *dissect.Stats, f *capture.Frame) {
-	if !d.message.Read(f) {
+	switch {
+	case !d.filter.PicksFrame(f):
+	case !d.message.Read(f):
 		s.Connection(f)
-	} else if d.filter.Picks(&d.message) {
+	case d.filter.Picks(&d.message):
 		s.Add(&d.message)
 	}
 }
@@ -175,7 +177,7 @@ func (d *decoding) count(s *dissect.Stats, f *capture.Frame) {
 // show writes a message that is asked for.
 func (d *decoding) show(path string, s *dissect.Stats, f *capture.Frame) error {
 	m := &d.message
-	if !m.Read(f) || !d.filter.Picks(m) {
+	if !d.filter.PicksFrame(f) || !m.Read(f) || !d.filter.Picks(m) {
 		return nil
 	}
 	s.Add(m)

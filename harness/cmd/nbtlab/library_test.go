@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "bugs", "fmt", "replay", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "bugs", "fmt", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()
@@ -161,6 +161,8 @@ var _ = Describe("Help", func() {
 	// Whoever tries an example must not be told that it is wrong.
 	It("gives examples that work", func() {
 		write("mine.scenario", shipped("q124565"))
+		withQ124565("customer.pcapng")
+		withQ124565("customer.pcap")
 		files, err := fs.Glob(scenarios.FS(), "*")
 		Expect(err).NotTo(HaveOccurred())
 		for _, file := range files {
@@ -176,12 +178,13 @@ var _ = Describe("Help", func() {
 			examples, _, _ = strings.Cut(examples, "\n\n")
 			for _, example := range lines(examples + "\n") {
 				example, _, _ = strings.Cut(example, " # ")
+				example, _, _ = strings.Cut(example, " | ")
 				example, ours := strings.CutPrefix(strings.TrimSpace(example), "nbtlab ")
 				if !ours {
 					continue // git's
 				}
 				var args []string
-				for word := range strings.FieldsSeq(example) {
+				for word := range strings.FieldsSeq(strings.ReplaceAll(example, "'", "")) { // there is no shell to take them off
 					if found, err := filepath.Glob(word); err == nil && len(found) > 0 {
 						args = append(args, found...)
 					} else {

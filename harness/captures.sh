@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Holds what decode reads in the captures below a folder against what tshark dissects in them, and prints how far the two
+# agree. What tshark says of FILE is read from FILE.tshark.tsv.gz, if that lies beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+dir=${NBTLAB_CAPTURES:-pcaps}
+if [ ! -d "$dir" ]; then
+	echo "NBTLAB_CAPTURES=$dir: there is no such folder" >&2
+	exit 1
+fi
+if [ -z "$(find "$dir" -name '*.tshark.tsv.gz' -print -quit)" ]; then
+	harness/wireshark.sh
+fi
+NBTLAB_CAPTURES=$(cd "$dir" && pwd) go test -tags=oracle -count=1 -v -run='^TestCapturesOracle$' ./harness/report
