@@ -66,7 +66,7 @@ var _ = Describe("Reading the messages of a capture", func() {
 	It("reads each good vector as the codec does, with nothing odd", func() {
 		for _, v := range fixtures.Vectors() {
 			m := read(of(v))
-			Expect(m.Err).To(BeNil(), v.Name)
+			Expect(m.Err).NotTo(HaveOccurred(), v.Name)
 			Expect(m.Odd).To(BeEmpty(), v.Name)
 			Expect(m.HasHeader()).To(BeTrue(), v.Name)
 			Expect(m.Kind()).NotTo(Equal("unreadable"), v.Name)
@@ -90,7 +90,7 @@ var _ = Describe("Reading the messages of a capture", func() {
 			Expect(m.Err != nil).To(Equal(v.Unread != ""), v.Name)
 			_, _, _ = m.String(), m.Fields(), m.Kind()
 			Expect(m.Read(of(fixtures.Vectors()[0]))).To(BeTrue())
-			Expect(m.Err).To(BeNil(), v.Name)
+			Expect(m.Err).NotTo(HaveOccurred(), v.Name)
 			Expect(m.Odd).To(BeEmpty(), v.Name)
 		}
 	})

@@ -65,7 +65,9 @@ func ParseService(text string) (capture.Service, error) {
 }
 
 // Picks reports whether a message passes. What could not be read has no names beyond where it could.
-func (f *Filter) Picks(m *Message) bool { return f.PicksFrame(m.Frame) && (len(f.Names) == 0 || f.names(m)) }
+func (f *Filter) Picks(m *Message) bool {
+	return f.PicksFrame(m.Frame) && (len(f.Names) == 0 || f.names(m))
+}
 
 // PicksFrame reports whether a frame passes, whatever names are in it.
 func (f *Filter) PicksFrame(x *capture.Frame) bool {

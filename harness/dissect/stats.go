@@ -77,10 +77,8 @@ func (h *Hosts) All() (list []netip.Addr, more bool) {
 }
 
 func (h *Hosts) add(host uint32) {
-	for _, known := range h.list[:h.n] {
-		if known == host {
-			return
-		}
+	if slices.Contains(h.list[:h.n], host) {
+		return
 	}
 	if h.n == MaxHosts {
 		h.more = true

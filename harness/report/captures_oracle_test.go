@@ -113,7 +113,7 @@ func readReference(t *testing.T, path string) []tsharkRow {
 	t.Helper()
 	var tsv io.Reader
 	if f, err := os.Open(path + ".tshark.tsv.gz"); err == nil {
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if tsv, err = gzip.NewReader(f); err != nil {
 			t.Fatal(err)
 		}

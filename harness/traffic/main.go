@@ -25,7 +25,7 @@ func main() {
 	seed := flag.Uint64("seed", 1, "`seed` of everything that is drawn")
 	out := flag.String("o", "", "`file` to write")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./harness/traffic -o million.pcap [-packets 1000000] [-seed 1]")
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./harness/traffic -o million.pcap [-packets 1000000] [-seed 1]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()

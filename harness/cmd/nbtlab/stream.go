@@ -33,7 +33,7 @@ func (a *app) stream(
 		if err != nil {
 			return s, err
 		}
-		defer f.Close() // it was only read
+		defer func() { _ = f.Close() }() // it was only read
 		in.r = f
 		if info, err := f.Stat(); err == nil {
 			in.size = info.Size()
