@@ -4,11 +4,8 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +13,6 @@ import (
 	"github.com/nbtlab/nbtlab/harness/dissect"
 	"github.com/nbtlab/nbtlab/harness/report"
 )
-
-// exitInterrupted is what a shell reports of a program that SIGINT ended.
-const exitInterrupted = 130
 
 func (a *app) decodeCommand() *cobra.Command {
 	var d decoding
@@ -49,7 +43,7 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			var err error
 			if d.filter.Hosts, err = each(hosts, dissect.ParseHost); err != nil {
 				return err
@@ -60,11 +54,8 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 			if d.filter.Services, err = each(services, dissect.ParseService); err != nil {
 				return err
 			}
-			if d.maxBytes < 0 {
-				return fmt.Errorf("--max-bytes %d: want a number of bytes", d.maxBytes)
-			}
 			d.app = a
-			return d.files(cmd.Context(), args)
+			return d.files(args)
 		},
 	}
 	cmd.Flags().BoolVar(&d.stats, "stats", false, "count instead of showing: by service and kind, names, errors, what was skipped")
@@ -73,7 +64,7 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 	cmd.Flags().StringArrayVar(&names, "name", nil, "only messages with this name in them; without a suffix, with any")
 	cmd.Flags().StringSliceVar(&services, "service", nil, "only this service: ns, dgm or ssn")
 	cmd.Flags().IntSliceVar(&d.filter.Frames, "frame", nil, "only the frame of this number")
-	cmd.Flags().Int64Var(&d.maxBytes, "max-bytes", 0, "what a compressed file may grow to, in bytes; 0 for 1 GiB and 200 times its size")
+	d.in.flags(cmd)
 	return cmd
 }
 
@@ -94,7 +85,7 @@ type decoding struct {
 	app            *app
 	filter         dissect.Filter
 	stats, verbose bool
-	maxBytes       int64
+	in             source
 	many           bool // captures
 	out            *bufio.Writer
 	printer        *report.Printer
@@ -103,10 +94,8 @@ type decoding struct {
 
 // files decodes one capture after the other. One that cannot be read does not keep it from the next; so its error is told
 // in its place.
-func (d *decoding) files(ctx context.Context, paths []string) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-	context.AfterFunc(ctx, stop) // who is in a hurry interrupts twice
+func (d *decoding) files(paths []string) error {
+	defer d.app.untilInterrupted()()
 	d.out = bufio.NewWriterSize(d.app.stdout, 1<<16)
 	d.printer = report.NewPrinter(d.out, d.app.colour)
 	d.many = len(paths) > 1
@@ -117,7 +106,7 @@ func (d *decoding) files(ctx context.Context, paths []string) error {
 			}
 			report.DecodedFile(d.printer, path)
 		}
-		err := d.file(ctx, path)
+		err := d.file(path)
 		if err := errors.Join(d.out.Flush(), d.printer.Err()); err != nil {
 			return err
 		}
@@ -125,7 +114,7 @@ func (d *decoding) files(ctx context.Context, paths []string) error {
 			d.app.explain(err)
 			d.app.status = exitUsage
 		}
-		if ctx.Err() != nil {
+		if d.app.ctx.Err() != nil {
 			d.app.status = exitInterrupted
 			return nil
 		}
@@ -133,16 +122,16 @@ func (d *decoding) files(ctx context.Context, paths []string) error {
 	return nil
 }
 
-func (d *decoding) file(ctx context.Context, path string) error {
+func (d *decoding) file(path string) error {
 	var s dissect.Stats
 	var err error
-	opts := capture.Options{MaxBytes: d.maxBytes, Quoted: !d.stats}
+	d.in.path, d.in.idle = path, d.out.Flush
 	show := func(f *capture.Frame) error { return d.show(path, &s, f) }
 	if d.stats {
 		show = func(f *capture.Frame) error { d.count(&s, f); return nil }
 	}
 	result := report.Decoding{File: path, Stats: &s}
-	if result.Summary, err = d.app.stream(ctx, path, opts, d.out.Flush, show); err != nil {
+	if result.Summary, err = d.app.stream(d.in, !d.stats, show); err != nil {
 		return err
 	}
 	switch {

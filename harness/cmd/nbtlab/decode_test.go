@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"net/netip"
 	"strings"
 	"time"
@@ -21,21 +20,12 @@ import (
 	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/trace"
-	"github.com/nbtlab/nbtlab/pcaps"
 )
-
-// recordedBytes is a recording that ships.
-func recordedBytes(path string) string {
-	GinkgoHelper()
-	b, err := fs.ReadFile(pcaps.FS(), path)
-	Expect(err).NotTo(HaveOccurred())
-	return string(b)
-}
 
 // withQ124565 writes the recording of the first bug, 17 messages in 27 packets.
 func withQ124565(path string) {
 	GinkgoHelper()
-	write(path, recordedBytes("q124565/Q124565.pcap"))
+	write(path, committed("q124565/Q124565.pcap"))
 }
 
 // captured writes a capture of one message from 10.0.0.10 to 10.0.0.20.
@@ -168,7 +158,7 @@ var _ = Describe("nbtlab decode", func() {
 		})
 
 		It("tells a time before 1970, and the whole nanosecond", func() {
-			file := []byte(recordedBytes("q124565/Q124565.pcap"))
+			file := []byte(committed("q124565/Q124565.pcap"))
 			copy(file[24:], []byte{1, 0, 0, 0, 2, 0, 0, 0}) // one second and two nanoseconds
 			write("x.pcap", string(file))
 			Expect(lines(nbtlab("decode", "--json", "x.pcap").Stdout)[0]).To(ContainSubstring(`"time":"1.000000002"`))
@@ -235,7 +225,7 @@ var _ = Describe("nbtlab decode", func() {
 	})
 
 	It("reads standard input", func() {
-		out := nbtlabReading(recordedBytes("q124565/fixed.pcap"), "decode", "-", "--service", "ssn")
+		out := nbtlabReading(committed("q124565/fixed.pcap"), "decode", "-", "--service", "ssn")
 		Expect(out).To(And(exitWith(exitAsExpected), show("session request CHAT<20>"), HaveField("Stderr", HavePrefix("-: "))))
 		Expect(nbtlabReading("", "decode", "-")).To(refuse("empty file: standard input"))
 	})
@@ -243,7 +233,7 @@ var _ = Describe("nbtlab decode", func() {
 	It("reads what is compressed, up to a bound that can be moved (bad-input 40)", func() {
 		var zipped bytes.Buffer
 		w := gzip.NewWriter(&zipped)
-		_, err := w.Write([]byte(recordedBytes("q124565/Q124565.pcap")))
+		_, err := w.Write([]byte(committed("q124565/Q124565.pcap")))
 		Expect(errors.Join(err, w.Close())).To(Succeed())
 		write("x.pcap.gz", zipped.String())
 		Expect(lines(nbtlab("decode", "x.pcap.gz").Stdout)).To(HaveLen(17))
@@ -255,7 +245,7 @@ var _ = Describe("nbtlab decode", func() {
 	})
 
 	It("reads what there is of a capture that is cut, and says where (bad-input 36)", func() {
-		file := recordedBytes("q124565/Q124565.pcap")
+		file := committed("q124565/Q124565.pcap")
 		for _, at := range []int{24, 30, 40, 100, 1000, len(file) - 1} {
 			write("x.pcap", file[:at])
 			out := nbtlab("decode", "x.pcap")
@@ -323,7 +313,7 @@ var _ = Describe("nbtlab decode", func() {
 
 		// While it reads on: the capture is cut there.
 		ctx, cancel = context.WithCancel(context.Background())
-		file := io.MultiReader(strings.NewReader(recordedBytes("q124565/Q124565.pcap")), interrupting{cancel})
+		file := io.MultiReader(strings.NewReader(committed("q124565/Q124565.pcap")), interrupting{cancel})
 		stdout.Reset()
 		stderr.Reset()
 		Expect(run(ctx, []string{"decode", "-", "--stats"}, file, &stdout, &stderr)).To(Equal(exitInterrupted))

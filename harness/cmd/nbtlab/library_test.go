@@ -171,7 +171,6 @@ var _ = Describe("Help", func() {
 		Expect(nbtlab("record")).To(exitWith(exitAsExpected))
 		Expect(nbtlab("record", "./mine.scenario", "--pcaps", "./my-captures")).To(exitWith(exitAsExpected))
 		realStacks("pcaps")
-		write("customer.pcap", committed("q124565/Q124565.pcap"))
 		tried := 0
 		for _, command := range append(commands, "") {
 			_, examples, _ := strings.Cut(nbtlab(strings.Fields(command+" --help")...).Stdout, "Examples:\n")

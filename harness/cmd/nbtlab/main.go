@@ -37,6 +37,7 @@ func main() {
 
 // app is what every command shares.
 type app struct {
+	ctx            context.Context // ends when the user has had enough
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	colour         bool
@@ -47,7 +48,7 @@ type app struct {
 
 // run carries out a command line and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
 	defer func() {
 		if r := recover(); r != nil { // our own bug: whatever was asked, it has no answer
 			report.NewPrinter(stderr, false).Printf("nbtlab: this is a bug in nbtlab itself: %v\n%s", r, debug.Stack())

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -18,40 +17,11 @@ import (
 	"github.com/nbtlab/nbtlab/harness/report"
 )
 
-// icmpError is the tunnel of datagrams that are quoted in ICMP errors.
-const icmpError = "ICMP error"
-
-// source is the capture that a command is about.
-type source struct {
-	path     string
-	maxBytes int64
-}
-
-func (s *source) flags(cmd *cobra.Command) {
-	cmd.Flags().Int64Var(&s.maxBytes, "max-bytes", 0, "how many bytes a compressed capture may grow to (0: 1 GiB, and 200 times its size)")
-}
-
-// stream reads a capture, "-" for standard input, frame by frame.
-func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (capture.Summary, error) {
-	if s.maxBytes < 0 {
-		return capture.Summary{}, errors.New("--max-bytes counts from 0")
-	}
-	o := capture.Options{MaxBytes: s.maxBytes, Quoted: quoted}
-	if s.path == "-" {
-		sum, err := capture.Stream(a.stdin, o, each)
-		if err != nil {
-			err = fmt.Errorf("%w: standard input", err)
-		}
-		return sum, err
-	}
-	return capture.StreamFile(s.path, o, each)
-}
-
 // view reads what a capture shows of a host.
 func (a *app) view(s source, host netip.Addr) (*replay.View, capture.Summary, error) {
 	v := replay.NewView(host)
 	sum, err := a.stream(s, true, func(f *capture.Frame) error {
-		if f.Tunnel == icmpError {
+		if f.Tunnel == capture.QuotedTunnel {
 			v.Refused(&f.Frame)
 			return nil
 		}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
 
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/files"
@@ -18,20 +21,42 @@ import (
 // standardInput is how it is written where a file is asked for.
 const standardInput = "-"
 
+// source is a capture that a command is about.
+type source struct {
+	path     string
+	maxBytes int64
+	idle     func() error // called whenever more has to be read: what is to be seen by then should be written; may be nil
+}
+
+func (s *source) flags(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&s.maxBytes, "max-bytes", 0, "how many bytes a compressed capture may grow to (0: 1 GiB, and 200 times its size)")
+}
+
 // errInterrupted is how a capture ends that the user had enough of.
 var errInterrupted = errors.New("interrupted")
 
-// stream reads a capture from a file or, if the path is "-", from standard input, and hands its frames to each. Idle, unless
-// nil, is called whenever more has to be read: what is to be seen by then should be written. When the context ends the
-// capture is cut there. What takes longer than a second shows its progress on a terminal.
-func (a *app) stream(
-	ctx context.Context, path string, opts capture.Options, idle func() error, each func(*capture.Frame) error,
-) (s capture.Summary, err error) {
-	in := input{ctx: ctx, r: a.stdin, idle: idle, size: -1, began: time.Now()}
-	if path != standardInput {
-		f, err := files.Open(path)
+// exitInterrupted is what a shell reports of a program that SIGINT ended.
+const exitInterrupted = 130
+
+// untilInterrupted has SIGINT end the command's context, so that what was found so far is told. Who is in a hurry interrupts
+// twice. The function that it returns ends that.
+func (a *app) untilInterrupted() (stop func()) {
+	a.ctx, stop = signal.NotifyContext(a.ctx, os.Interrupt)
+	context.AfterFunc(a.ctx, stop)
+	return stop
+}
+
+// stream reads a capture from a file or, if the path is "-", from standard input, and hands its frames to each. When the
+// command's context ends the capture is cut there. What takes longer than a second shows its progress on a terminal.
+func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (capture.Summary, error) {
+	if s.maxBytes < 0 {
+		return capture.Summary{}, fmt.Errorf("--max-bytes %d: want a number of bytes", s.maxBytes)
+	}
+	in := input{ctx: a.ctx, r: a.stdin, idle: s.idle, size: -1, began: time.Now()}
+	if s.path != standardInput {
+		f, err := files.Open(s.path)
 		if err != nil {
-			return s, err
+			return capture.Summary{}, err
 		}
 		defer func() { _ = f.Close() }() // it was only read
 		in.r = f
@@ -43,22 +68,22 @@ func (a *app) stream(
 		in.terminal = a.stderr
 	}
 	var own error // what our side gave up for
-	s, err = capture.Stream(&in, opts, func(f *capture.Frame) error {
+	sum, err := capture.Stream(&in, capture.Options{MaxBytes: s.maxBytes, Quoted: quoted}, func(f *capture.Frame) error {
 		own = each(f)
 		return own
 	})
 	in.finish()
 	switch {
 	case own != nil:
-		return s, own
+		return sum, own
 	case in.failed != nil:
-		return s, in.failed
-	case err != nil && path == standardInput:
-		return s, fmt.Errorf("%w: standard input", err)
+		return sum, in.failed
+	case err != nil && s.path == standardInput:
+		return sum, fmt.Errorf("%w: standard input", err)
 	case err != nil:
-		return s, fmt.Errorf("%w: %s", err, path)
+		return sum, fmt.Errorf("%w: %s", err, s.path)
 	}
-	return s, nil
+	return sum, nil
 }
 
 // input is a capture being read, with its progress.
