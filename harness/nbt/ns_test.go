@@ -224,6 +224,11 @@ var _ = Describe("The kind of a name service message", func() {
 			"negative name registration response DEMOAPP<41> ACT_ERR 192.168.7.10, id 0x1001",
 		},
 		{
+			"negative-rfs", nbt.KindNegativeRegistration,
+			"negative name registration response DEMOAPP<41> RFS_ERR 192.168.7.10, id 0x1008",
+		},
+		{"negative-cft", nbt.KindConflictDemand, "name conflict demand DEMOAPP<41> CFT_ERR 192.168.7.10, id 0x1008"},
+		{
 			"challenge", nbt.KindChallenge,
 			"end-node challenge registration response DEMOAPP<41> 192.168.7.10, ttl 5 s, id 0x1008",
 		},
@@ -246,6 +251,7 @@ var _ = Describe("The kind of a name service message", func() {
 		},
 		{"no-name", nbt.KindNegativeQuery, "negative name query response DEMOAPP<41> NAM_ERR, id 0x1005"},
 		{"no-name-uncounted", nbt.KindNegativeQuery, "negative name query response DEMOAPP<41> NAM_ERR, id 0x1005"},
+		{"no-name-srv", nbt.KindNegativeQuery, "negative name query response DEMOAPP<41> SRV_ERR, id 0x1005"},
 		{"redirect", nbt.KindRedirect, "redirect name query response LAB.EXAMPLE, ttl 3600 s, id 0x100e"},
 		{"wack", nbt.KindWACK, "wait for acknowledgement response DEMOAPP<41>, ttl 9 s, id 0x1001"},
 		{"wack-0020", nbt.KindWACK, "wait for acknowledgement response DEMOAPP<41>, ttl 9 s, id 0x1001"},

@@ -149,16 +149,28 @@ var messages = map[string]encoding.BinaryAppender{
 	"positive-registration": nbt.PositiveRegistration(0x1008, demo, nbt.ONTP, addr, 300000),
 	"negative":              nbt.Refusal(0x1001, demo, nbt.ActErr, nbt.ONTB, addr),
 	"negative-group":        nbt.Refusal(0x1001, demo, nbt.ActErr, nbt.NBGroup, addr),
+	"negative-fmt":          nbt.Refusal(0x1008, demo, nbt.FmtErr, nbt.ONTP, addr),
+	"negative-srv":          nbt.Refusal(0x1008, demo, nbt.SrvErr, nbt.ONTP, addr),
+	"negative-imp":          nbt.Refusal(0x1008, demo, nbt.ImpErr, nbt.ONTP, addr),
+	"negative-rfs":          nbt.Refusal(0x1008, demo, nbt.RfsErr, nbt.ONTP, addr),
+	"negative-cft":          nbt.Refusal(0x1008, demo, nbt.CftErr, nbt.ONTP, addr),
 	"challenge":             nbt.Challenge(0x1008, demo, nbt.ONTB, addr, 5),
 	"conflict":              nbt.ConflictDemand(0x1003, demo, nbt.NBGroup|nbt.ONTB), // the group bit has no place in it
 	"release":               nbt.ReleaseDemand(0x1004, demo, nbt.ONTB, addr),
 	"release-request":       nbt.ReleaseRequest(0x100d, demo, nbt.ONTP, addr),
 	"positive-release":      nbt.PositiveRelease(0x100d, demo, nbt.ONTP, addr, 0),
 	"negative-release":      nbt.NegativeRelease(0x100d, demo, nbt.ActErr, nbt.ONTP, addr),
+	"negative-release-fmt":  nbt.NegativeRelease(0x100d, demo, nbt.FmtErr, nbt.ONTP, addr),
+	"negative-release-srv":  nbt.NegativeRelease(0x100d, demo, nbt.SrvErr, nbt.ONTP, addr),
+	"negative-release-rfs":  nbt.NegativeRelease(0x100d, demo, nbt.RfsErr, nbt.ONTP, addr),
 	"query":                 nbt.Query(0x1005, demo),
 	"query-unicast":         nbt.UnicastQuery(0x100e, demo),
 	"answer":                nbt.PositiveAnswer(0x1005, demo, nbt.ONTB, addr),
 	"no-name":               nbt.NegativeAnswer(0x1005, demo, nbt.NamErr),
+	"no-name-fmt":           nbt.NegativeAnswer(0x1005, demo, nbt.FmtErr),
+	"no-name-srv":           nbt.NegativeAnswer(0x1005, demo, nbt.SrvErr),
+	"no-name-imp":           nbt.NegativeAnswer(0x1005, demo, nbt.ImpErr),
+	"no-name-rfs":           nbt.NegativeAnswer(0x1005, demo, nbt.RfsErr),
 	"redirect":              redirect(),
 	"wack":                  nbt.WACK(0x1001, demo, 9, 0x2900),
 	"status-request":        nbt.StatusRequest(0x1006, netbios.Wildcard),
@@ -332,6 +344,85 @@ var _ = Describe("A good vector", func() {
 		}
 		for name := range messages {
 			Expect(names).To(ContainElement(name))
+		}
+	})
+})
+
+// What RFC 1002 has must be among the vectors, since no public capture holds most of it.
+var _ = Describe("The good vectors", func() {
+	It("have every kind of name service message, and every response code of each that it lists", func() {
+		kinds := map[nbt.NameKind]bool{}
+		codes := map[nbt.NameKind][]nbt.RCode{}
+		refreshes := map[nbt.Opcode]bool{}
+		for _, m := range messages {
+			if m, ok := m.(nbt.NameMessage); ok {
+				kinds[m.Kind()] = true
+				codes[m.Kind()] = append(codes[m.Kind()], m.RCode)
+				refreshes[m.Opcode] = refreshes[m.Opcode] || m.Kind() == nbt.KindRefresh
+			}
+		}
+		for kind := range nbt.KindStatusResponse + 1 {
+			Expect(kinds).To(HaveKey(kind), kind.String())
+		}
+		for kind, listed := range map[nbt.NameKind][]nbt.RCode{
+			nbt.KindNegativeRegistration: {nbt.FmtErr, nbt.SrvErr, nbt.ImpErr, nbt.RfsErr, nbt.ActErr}, // section 4.2.6
+			nbt.KindConflictDemand:       {nbt.CftErr},                                                 // and 4.2.8
+			nbt.KindNegativeRelease:      {nbt.FmtErr, nbt.SrvErr, nbt.RfsErr, nbt.ActErr},             // section 4.2.11
+			nbt.KindNegativeQuery:        {nbt.FmtErr, nbt.SrvErr, nbt.NamErr, nbt.ImpErr, nbt.RfsErr}, // section 4.2.14
+		} {
+			Expect(codes[kind]).To(ContainElements(listed), kind.String())
+		}
+		Expect(refreshes[nbt.OpRefresh]).To(BeTrue())
+		Expect(refreshes[nbt.OpRefreshAlt]).To(BeTrue())
+	})
+
+	It("have every type of datagram, every error, and the first, a middle and the last fragment", func() {
+		types := map[nbt.DatagramType]bool{}
+		errs := map[uint8]bool{}
+		fragments := map[nbt.DatagramFlags]bool{}
+		for _, m := range messages {
+			if m, ok := m.(nbt.DatagramMessage); ok {
+				types[m.Type] = true
+				errs[m.ErrorCode] = true
+				if m.Type.CarriesData() {
+					fragments[m.Flags&(nbt.DgmFirst|nbt.DgmMore)] = true
+				}
+			}
+		}
+		for kind := nbt.DgmUnique; kind <= nbt.DgmNegative; kind++ {
+			Expect(types).To(HaveKey(kind))
+		}
+		for _, code := range []uint8{nbt.DgmNotPresent, nbt.DgmBadSource, nbt.DgmBadDestination} {
+			Expect(errs).To(HaveKey(code))
+		}
+		for _, flags := range []nbt.DatagramFlags{nbt.DgmFirst, nbt.DgmFirst | nbt.DgmMore, nbt.DgmMore, 0} {
+			Expect(fragments).To(HaveKey(flags))
+		}
+	})
+
+	It("have every type of session message, every error, and lengths of nothing, of just more than sixteen bits and of all seventeen", func() {
+		types := map[nbt.SessionType]bool{}
+		errs := map[uint8]bool{}
+		lengths := map[int]bool{}
+		for _, m := range messages {
+			if m, ok := m.(nbt.SessionMessage); ok {
+				types[m.Type] = true
+				errs[m.ErrorCode] = true
+				lengths[len(m.Data)] = lengths[len(m.Data)] || m.Type == nbt.SsnMessage
+			}
+		}
+		for _, kind := range []nbt.SessionType{
+			nbt.SsnMessage, nbt.SsnRequest, nbt.SsnPositive, nbt.SsnNegative, nbt.SsnRetarget, nbt.SsnKeepAlive,
+		} {
+			Expect(types).To(HaveKey(kind))
+		}
+		for _, code := range []uint8{
+			nbt.SsnNotListening, nbt.SsnNotListeningFor, nbt.SsnNotPresent, nbt.SsnNoResources, nbt.SsnUnspecified,
+		} {
+			Expect(errs).To(HaveKey(code))
+		}
+		for _, length := range []int{0, 0x10001, nbt.MaxSessionLen} {
+			Expect(lengths[length]).To(BeTrue())
 		}
 	})
 })
