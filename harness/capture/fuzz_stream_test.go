@@ -22,9 +22,15 @@ func fuzzing(f *testing.F) {
 }
 
 // hold checks what holds for every capture, whatever is in it, and returns what was read.
-func hold(t *testing.T, b []byte, opts capture.Options) ([]capture.Frame, capture.Summary) {
+func hold(t testing.TB, b []byte, opts capture.Options) ([]capture.Frame, capture.Summary) {
 	t.Helper()
 	frames, s, err := streamed(b, opts)
+	checkHolds(t, frames, s, err)
+	return frames, s
+}
+
+func checkHolds(t testing.TB, frames []capture.Frame, s capture.Summary, err error) {
+	t.Helper()
 	if err != nil && s.Frames != 0 {
 		t.Fatalf("error %v, and %d frames nevertheless", err, s.Frames)
 	}
@@ -51,7 +57,6 @@ func hold(t *testing.T, b []byte, opts capture.Options) ([]capture.Frame, captur
 			t.Fatalf("%v of connection %d", f.Kind, f.Conn)
 		}
 	}
-	return frames, s
 }
 
 func FuzzPcapng(f *testing.F) {

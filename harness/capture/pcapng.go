@@ -61,6 +61,7 @@ type pcapngFile struct {
 	src        *source
 	order      byteOrder
 	interfaces []ngInterface
+	cut        *Cut // of the first section header, which is where the file ends
 }
 
 func openPcapng(src *source) (*pcapngFile, error) {
@@ -72,7 +73,12 @@ func openPcapng(src *source) (*pcapngFile, error) {
 		}
 		return nil, fmt.Errorf("capture: pcapng file of %d bytes is cut inside its header of %d", len(h), sectionLen)
 	}
-	if cut := f.section(); cut != nil {
+	cut := f.section()
+	switch {
+	case cut == nil:
+	case len(src.peek(4)) < 4:
+		f.cut = cut // a capture it is, though it ends inside its first block
+	default:
 		return nil, fmt.Errorf("capture: pcapng: %s", cut.Reason)
 	}
 	return f, nil
@@ -105,6 +111,9 @@ func (f *pcapngFile) section() *Cut {
 }
 
 func (f *pcapngFile) next(rec *record) (ok bool, cut *Cut) {
+	if f.cut != nil {
+		return false, f.cut
+	}
 	for {
 		h := f.src.peek(blockHeaderLen)
 		if len(h) < blockHeaderLen {

@@ -39,19 +39,19 @@ func (b *blocks) numbers(n ...uint32) (body []byte) {
 	return body
 }
 
-func (b *blocks) section() *blocks {
+func (b *blocks) section(options ...option) *blocks {
 	body := b.order.AppendUint16(b.order.AppendUint16(b.numbers(0x1a2b3c4d), 1), 0)
-	return b.block(0x0a0d0d0a, b.order.AppendUint64(body, math.MaxUint64)...)
+	return b.block(0x0a0d0d0a, b.options(b.order.AppendUint64(body, math.MaxUint64), options)...)
 }
 
-// option is one of an interface, without padding.
+// option is one of a section or an interface, without padding.
 type option struct {
 	code  uint16
 	value []byte
 }
 
-func (b *blocks) nic(link uint16, snapLen uint32, options ...option) *blocks {
-	body := b.order.AppendUint32(b.order.AppendUint16(b.order.AppendUint16(nil, link), 0), snapLen)
+// options appends options to the body of a block.
+func (b *blocks) options(body []byte, options []option) []byte {
 	for _, o := range options {
 		body = b.order.AppendUint16(b.order.AppendUint16(body, o.code), uint16(len(o.value)))
 		body = append(append(body, o.value...), make([]byte, -len(o.value)&3)...)
@@ -59,7 +59,12 @@ func (b *blocks) nic(link uint16, snapLen uint32, options ...option) *blocks {
 	if len(options) > 0 {
 		body = append(body, 0, 0, 0, 0)
 	}
-	return b.block(1, body...)
+	return body
+}
+
+func (b *blocks) nic(link uint16, snapLen uint32, options ...option) *blocks {
+	body := b.order.AppendUint32(b.order.AppendUint16(b.order.AppendUint16(nil, link), 0), snapLen)
+	return b.block(1, b.options(body, options)...)
 }
 
 func (b *blocks) enhanced(nic uint32, at uint64, packet []byte) *blocks {
@@ -287,6 +292,21 @@ var _ = Describe("Reading pcapng", func() {
 		Entry("of no length", 4, byte(0), "block of 0 bytes (want a multiple of 4, at least 28)"),
 		Entry("of two lengths", 24, byte(32), "block of 28 bytes says 32 at its end"),
 	)
+
+	It("is a capture without packets when it ends inside its first block (bad-input 36)", func() {
+		comment := bytes.Repeat([]byte("a remark "), 8)
+		b := newBlocks(binary.LittleEndian).section(option{1, comment}).buf
+		b = b[28:] // newBlocks begins with a section of its own
+		for n := 28; n < len(b); n++ {
+			frames, s := good(b[:n])
+			Expect(frames).To(BeEmpty())
+			Expect(s.Cut).To(Equal(&capture.Cut{
+				Offset: 0, Packet: 1, Reason: fmt.Sprintf("%d of %d bytes of a block", n, len(b)),
+			}))
+		}
+		_, s := good(b)
+		Expect(s.Cut).To(BeNil())
+	})
 
 	It("gives the same frames as pcap does", func() {
 		var b *blocks

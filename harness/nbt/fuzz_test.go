@@ -55,7 +55,7 @@ func fuzzMessage(f *testing.F, service fixtures.Service) {
 }
 
 // checkLenient checks a message that was parsed leniently from b.
-func checkLenient(t *testing.T, service fixtures.Service, m encoding.BinaryAppender, b []byte) {
+func checkLenient(t testing.TB, service fixtures.Service, m encoding.BinaryAppender, b []byte) {
 	t.Helper()
 	for _, odd := range oddities(m) {
 		if odd.Lossy {
@@ -93,7 +93,7 @@ func checkCost(t *testing.T, service fixtures.Service, b []byte) {
 	}
 }
 
-func checkText(t *testing.T, m encoding.BinaryAppender, length int) {
+func checkText(t testing.TB, m encoding.BinaryAppender, length int) {
 	t.Helper()
 	shown := m.(interface {
 		Fields() []nbt.Field
