@@ -62,7 +62,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	@grep -rlE --include='*_test.go' '^func Fuzz[A-Z]' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$($(GO) test -list='^Fuzz' $$dir | grep '^Fuzz'); do \
 			echo "$$dir $$target"; \
-			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$dir </dev/null; \
+			$(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $$dir </dev/null; \
 		done; \
 	done
 

@@ -5,8 +5,11 @@ package capture_test
 import (
 	"bytes"
 	"cmp"
+	"fmt"
+	"reflect"
 	"slices"
 	"testing"
+	"testing/iotest"
 
 	. "github.com/onsi/gomega"
 
@@ -27,7 +30,12 @@ func FuzzRead(f *testing.F) {
 	f.Add(odd.header(1, 1).record(segment(l, "PA", 10, message(9))[:60], 70).buf)
 
 	f.Fuzz(func(t *testing.T, b []byte) {
+		checkCost(t, b, 0)
 		c, err := capture.Read(bytes.NewReader(b))
+		if pieces, again := capture.Read(iotest.HalfReader(bytes.NewReader(b))); !reflect.DeepEqual(pieces, c) ||
+			fmt.Sprint(again) != fmt.Sprint(err) {
+			t.Fatalf("in pieces %v (%v), else %v (%v)", pieces, again, c, err)
+		}
 		if err != nil {
 			if c.Packets != 0 || c.Frames != nil {
 				t.Fatal("an error, and packets nevertheless")

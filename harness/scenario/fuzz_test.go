@@ -5,6 +5,7 @@ package scenario_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -59,14 +60,20 @@ pc stop
 -> release|Q1! no release
 `
 
-// FuzzParse checks that no file makes Parse panic, and that what Format writes of a scenario means the same and is
-// written the same again.
+// FuzzParse checks that no file makes Parse panic or costs more than it is worth: a step of nine bytes takes two kilobytes.
+// What Format writes of a scenario means the same and is written the same again.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(theFirstBug))
 	f.Add([]byte(everyStatement))
 	f.Add([]byte(twoHosts + "pc reset\n-> no claim x3" + bothUsed)) // once an index out of range
 	f.Fuzz(func(t *testing.T, text []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		s, err := scenario.Parse("fuzz.scenario", text)
+		runtime.ReadMemStats(&after)
+		if cost, most := after.TotalAlloc-before.TotalAlloc, 512*uint64(len(text))+1<<20; cost > most {
+			t.Fatalf("%d bytes cost %d, at most %d", len(text), cost, most)
+		}
 		if err != nil {
 			var mistake *scenario.Error
 			if !errors.As(err, &mistake) {
