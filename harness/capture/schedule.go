@@ -121,6 +121,7 @@ type talker struct {
 	next  uint32 // sequence number of the next byte that it sends
 	acked uint32 // what it acknowledged last
 	reset bool
+	ended bool // has sent its FIN
 }
 
 // reply is something that one end will send by itself.
@@ -166,11 +167,13 @@ func (s *scheduler) frame(f *trace.Frame, index int) error {
 			s.replyAfter(f.At, d, 1-end)
 		}
 	case trace.Refuse:
+		d.refused = true
 		d.ends[end].next = 0 // RFC 9293 section 3.5.2: there is no connection to take a number from
 		s.say(d, end, f.At, flagRST|flagACK, nil, index)
 	case trace.Message:
 		s.message(d, end, f, index)
 	case trace.Fin:
+		d.ends[end].ended = true
 		s.say(d, end, f.At, flagFIN|flagACK, nil, index)
 		s.replyAfter(f.At, d, 1-end)
 	case trace.Reset:
@@ -281,6 +284,8 @@ func (s *scheduler) reply(r reply) {
 	d := r.conn
 	t, other := &d.ends[r.end], &d.ends[1-r.end]
 	switch {
+	case d.refused:
+		return
 	case d.stage == asked && r.end == 1:
 		d.stage = answered
 		s.say(d, r.end, r.at, flagSYN|flagACK, nil, -1)
@@ -291,6 +296,14 @@ func (s *scheduler) reply(r reply) {
 	}
 	if t.acked != other.next && !t.reset && !other.reset {
 		s.say(d, r.end, r.at, flagACK, nil, -1)
+	}
+}
+
+// forget drops a connection that is over: what its ends still owe is planned already.
+func (s *scheduler) forget(conn int) {
+	d := s.conns[conn]
+	if d != nil && (d.refused || d.ends[0].reset || d.ends[1].reset || d.ends[0].ended && d.ends[1].ended) {
+		delete(s.conns, conn)
 	}
 }
 

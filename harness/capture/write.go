@@ -4,6 +4,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -47,10 +48,52 @@ func Write(w io.Writer, frames []trace.Frame) error {
 	return e.flush(w)
 }
 
+// Writer is [Write] while the frames come in, for a recording without an end in sight. What it holds back does not grow with
+// the recording.
+type Writer struct {
+	w         io.Writer
+	encoder   encoder
+	scheduler scheduler
+}
+
+// NewWriter begins a file whose time 0 has a date.
+func NewWriter(w io.Writer, date time.Time) *Writer {
+	x := &Writer{w: w, encoder: encoder{ids: make(map[netip.Addr]uint16), offset: date.Sub(time.Unix(baseSeconds, 0))}}
+	x.scheduler = scheduler{conns: make(map[int]*dialogue), emit: func(p *outgoing) error {
+		x.encoder.packet(p)
+		if len(x.encoder.buf) < flushSize {
+			return nil
+		}
+		return x.encoder.flush(x.w)
+	}}
+	x.encoder.fileHeader()
+	return x
+}
+
+// Write adds a frame. Frames come in the order of time, a Refuse right behind its Connect.
+func (x *Writer) Write(f *trace.Frame) error {
+	x.scheduler.replyUntil(f.At)
+	if err := x.scheduler.frame(f, -1); err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	x.scheduler.forget(f.Conn)
+	return x.scheduler.err
+}
+
+// Flush writes what is held back in memory, but for acknowledgements that are not due yet.
+func (x *Writer) Flush() error { return x.encoder.flush(x.w) }
+
+// Close ends the recording. It does not close what it was written to.
+func (x *Writer) Close() error {
+	x.scheduler.replyUntil(1<<63 - 1)
+	return errors.Join(x.scheduler.err, x.Flush())
+}
+
 // encoder turns packets into the bytes of a file.
 type encoder struct {
-	buf []byte
-	ids map[netip.Addr]uint16 // the last IPv4 identification of each source
+	buf    []byte
+	ids    map[netip.Addr]uint16 // the last IPv4 identification of each source
+	offset time.Duration         // from the fixed date to the one that the file's time 0 has
 }
 
 func (e *encoder) flush(w io.Writer) error {
@@ -93,8 +136,9 @@ func (e *encoder) packet(p *outgoing) {
 	b := e.grow(recordHeaderLen + length)
 
 	le := binary.LittleEndian
-	le.PutUint32(b, uint32(baseSeconds+p.at/time.Second))
-	le.PutUint32(b[4:], uint32(p.at%time.Second))
+	at := p.at + e.offset
+	le.PutUint32(b, uint32(baseSeconds+at/time.Second))
+	le.PutUint32(b[4:], uint32(at%time.Second))
 	le.PutUint32(b[8:], uint32(length))
 	le.PutUint32(b[12:], uint32(length))
 	b = b[recordHeaderLen:]

@@ -128,3 +128,23 @@ func Plain(err error) error {
 	}
 	return err
 }
+
+// Create makes a file that is written while something goes on, so that an interruption costs only the end of it. It
+// replaces a regular file or a link, and refuses the rest.
+func Create(path string) (*os.File, error) {
+	mode, err := replaceable(path)
+	if err == nil {
+		err = os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, Plain(err))
+	}
+	return f, nil
+}

@@ -147,3 +147,15 @@ func ParseStatus(b []byte) ([]NameRow, error) {
 	}
 	return rows, nil
 }
+
+// AppendStatus appends an ADAPTER STATUS buffer that tells of a node's unit address and names, and of nothing else.
+func AppendStatus(b []byte, unit [6]byte, rows []NameRow) []byte {
+	header := make([]byte, StatusHeaderLen)
+	copy(header, unit[:])
+	header[StatusHeaderLen-2], header[StatusHeaderLen-1] = byte(len(rows)), byte(len(rows)>>8)
+	b = append(b, header...)
+	for _, row := range rows {
+		b = append(append(b, row.Name[:]...), row.Num, row.Flags)
+	}
+	return b
+}

@@ -4,6 +4,7 @@ package trace
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nbtlab/nbtlab/harness/nbt"
@@ -44,17 +45,31 @@ func (k FrameKind) String() string {
 // Wire returns what a tap beside the sender of each frame would have seen: everything sent, lost or not, in order, with
 // changed frames as they were changed. What a host sends to itself never leaves it.
 func Wire(t *Trace) []Frame {
-	v := wireView{trace: t, frames: make([]Frame, 0, len(t.Events)/4)}
+	v := wireView{frames: make([]Frame, 0, len(t.Events)/4)}
 	for i := range t.Events {
-		v.see(&t.Events[i])
+		e := &t.Events[i]
+		v.see(e, t.Event(e.Cause))
 	}
 	return v.frames
 }
 
+// Tap is [Wire] while the run goes on, in memory that does not grow with it: what a long-lived stack sends and hears is
+// recorded as it happens. The zero value is ready.
+type Tap struct{ view wireView }
+
+// See returns the frames that an event puts on the wire. Cause is the event that brought it about, nil for none. The slice
+// is valid until the next call. Frames that are altered on the way cannot be taken back: they come as they were sent.
+func (t *Tap) See(e, cause *Event) []Frame {
+	t.view.frames = t.view.frames[:0]
+	t.view.see(e, cause)
+	t.view.streams = slices.DeleteFunc(t.view.streams, func(s wireStream) bool { return s.ends[0].over && s.ends[1].over })
+	return t.view.frames
+}
+
 type wireView struct {
-	trace   *Trace
 	frames  []Frame
 	streams []wireStream
+	numbers int // of connections given so far
 }
 
 // wireStream is a connection as the events tell it: the opener's end first.
@@ -68,9 +83,10 @@ type wireEnd struct {
 	conn   stack.Conn
 	addr   netip.AddrPort
 	stream []byte // sent, not yet a whole message
+	over   bool   // sends nothing more
 }
 
-func (v *wireView) see(e *Event) {
+func (v *wireView) see(e, cause *Event) {
 	switch what := e.What.(type) {
 	case stack.SendDatagram:
 		v.datagram(e, what)
@@ -98,7 +114,7 @@ func (v *wireView) see(e *Event) {
 		}
 		v.signal(e, what.Conn, kind)
 	case stack.Closed:
-		v.closed(e, what)
+		v.closed(e, cause, what)
 	}
 }
 
@@ -114,12 +130,8 @@ func (v *wireView) datagram(e *Event, d stack.SendDatagram) {
 func (v *wireView) dialled(e *Event, d Dialled) {
 	s := wireStream{ends: [2]wireEnd{{node: e.Node, conn: d.Conn, addr: d.From}, {node: LAN, addr: d.To}}}
 	if d.From.Addr() != d.To.Addr() {
-		s.number = 1
-		for _, other := range v.streams {
-			if other.number >= s.number {
-				s.number = other.number + 1
-			}
-		}
+		v.numbers++
+		s.number = v.numbers
 		v.frames = append(v.frames, Frame{At: e.At, Kind: Connect, From: d.From, To: d.To, Conn: s.number, Seq: e.Seq})
 	}
 	v.streams = append(v.streams, s)
@@ -171,22 +183,35 @@ func (v *wireView) sent(e *Event, d stack.SendData) {
 }
 
 func (v *wireView) signal(e *Event, conn stack.Conn, kind FrameKind) {
-	if s, k := v.find(e.Node, conn); s != nil && s.number != 0 {
+	s, k := v.find(e.Node, conn)
+	if s == nil {
+		return
+	}
+	s.ends[k].over = true
+	if kind == Reset {
+		s.ends[1-k].over = true
+	}
+	if s.number != 0 {
 		v.stream(e, s, k, kind, nil)
 	}
 }
 
 // closed finds the resets that no stack sent: those of a host's TCP that accepts no connection, or knows of none.
-func (v *wireView) closed(e *Event, c stack.Closed) {
+func (v *wireView) closed(e, cause *Event, c stack.Closed) {
 	s, k := v.find(e.Node, c.Conn)
-	if s == nil || s.number == 0 {
+	if s == nil {
+		return
+	}
+	if c.Reason != stack.EOF {
+		s.ends[0].over, s.ends[1].over = true, true
+	}
+	if s.number == 0 {
 		return
 	}
 	switch c.Reason {
 	case stack.Refused:
 		v.stream(e, s, 1-k, Refuse, nil)
 	case stack.Reset:
-		cause := v.trace.Event(e.Cause)
 		if cause == nil {
 			return
 		}

@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "bugs", "fmt", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "bugs", "fmt", "serve", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()
@@ -187,11 +187,15 @@ var _ = Describe("Help", func() {
 					if found, err := filepath.Glob(word); err == nil && len(found) > 0 {
 						args = append(args, found...)
 					} else {
-						args = append(args, word)
+						args = append(args, strings.Trim(word, "'"))
 					}
 				}
-				Expect(nbtlab(args...)).NotTo(exitWith(exitUsage), example)
 				tried++
+				if strings.Contains(example, "--addr 10.77.0.") { // on a LAN as those of harness/peers
+					Expect(nbtlab(args...)).To(refuse("not an address of this host"), example)
+					continue
+				}
+				Expect(nbtlab(args...)).NotTo(exitWith(exitUsage), example)
 			}
 		}
 		Expect(tried).To(BeNumerically(">", len(commands)))

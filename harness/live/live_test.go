@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+
+package live_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/live"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/stack"
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+func service(at netip.Prefix, port uint16) netip.AddrPort { return netip.AddrPortFrom(at.Addr(), port) }
+
+var _ = Describe("A stack on real sockets", func() {
+	It("registers a name, answers for it to strangers, and refuses it to its neighbour", func() {
+		lan := live.New(live.Options{Ports: ports})
+		one, two := attach(lan, host(1)), attach(lan, host(2))
+		run(lan)
+		Expect(do(lan, one, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")}).Code).To(Equal(netbios.GOODRET))
+		c := client(host(9))
+		answer := exchange(c, service(host(1), ports.Name), nbt.Query(7, name("CHAT")))
+		Expect(answer.Kind()).To(Equal(nbt.KindPositiveQuery))
+		_, owner := answer.Owner()
+		Expect(owner).To(Equal(host(1).Addr()))
+		Expect(do(lan, two, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")}).Code).To(Equal(netbios.INUSE))
+		Expect(lan.Counters().Own).To(BeNumerically(">=", 4), "own broadcasts loop back")
+	})
+
+	It("carries a session: call, data both ways, hang up", func() {
+		lan := live.New(live.Options{Ports: ports})
+		one, two := attach(lan, host(1)), attach(lan, host(2))
+		run(lan)
+		do(lan, one, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")})
+		do(lan, two, netbios.NCB{Command: netbios.AddName, Name: name("FRIEND")})
+		listened := make(chan stack.Complete, 1)
+		_, err := lan.Submit(one, netbios.NCB{Command: netbios.Listen, Name: name("CHAT"), CallName: netbios.Wildcard},
+			func(c stack.Complete) { listened <- c })
+		Expect(err).NotTo(HaveOccurred())
+		called := do(lan, two, netbios.NCB{Command: netbios.Call, Name: name("FRIEND"), CallName: name("CHAT")})
+		Expect(called.Code).To(Equal(netbios.GOODRET))
+		door := <-listened
+		Expect(door.Code).To(Equal(netbios.GOODRET))
+		big := make([]byte, 60000)
+		for i := range big {
+			big[i] = byte(i)
+		}
+		Expect(do(lan, two, netbios.NCB{Command: netbios.Send, LSN: called.LSN, Data: big}).Code).To(Equal(netbios.GOODRET))
+		got := do(lan, one, netbios.NCB{Command: netbios.Receive, LSN: door.LSN, Length: 65535})
+		Expect(got.Data).To(Equal(big))
+		Expect(do(lan, one, netbios.NCB{Command: netbios.HangUp, LSN: door.LSN}).Code).To(Equal(netbios.GOODRET))
+		ended := do(lan, two, netbios.NCB{Command: netbios.Receive, LSN: called.LSN, Length: 100})
+		Expect(ended.Code).To(Or(Equal(netbios.SCLOSED), Equal(netbios.SNUMOUT)))
+	})
+
+	It("releases its names when it stops, and refuses connections then, until it is restarted", func() {
+		lan := live.New(live.Options{Ports: ports})
+		one := attach(lan, host(1))
+		run(lan)
+		do(lan, one, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")})
+		listener := heard(host(3))
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		Expect(lan.Stop(ctx, one)).To(Succeed())
+		Expect(lan.Stop(ctx, one)).To(Succeed(), "stopping twice is no worse than once")
+		Eventually(listener).WithTimeout(5 * time.Second).Should(Receive(Equal(nbt.KindRelease)))
+		_, err := net.DialTimeout("tcp4", service(host(1), ports.Session).String(), time.Second)
+		Expect(err).To(MatchError(ContainSubstring("refused")))
+		Expect(lan.Restart(one)).To(Succeed())
+		Expect(do(lan, one, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")}).Code).To(Equal(netbios.GOODRET))
+	})
+
+	It("says what to do about an address that is not this host's, and a port that is taken and by whom (bad-input 33)", func() {
+		lan := live.New(live.Options{Ports: ports})
+		DeferCleanup(lan.Close)
+		boot := func(uint16) stack.Stack { return nil }
+		_, err := lan.Attach("node", netip.MustParsePrefix("192.0.2.1/24"), boot)
+		Expect(err).To(MatchError(And(ContainSubstring("192.0.2.1 is not an address of this host"), ContainSubstring("ip addr add"))))
+		taken, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(service(host(4), ports.Name)))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(taken.Close)
+		_, err = lan.Attach("node", host(4), boot)
+		Expect(err).To(MatchError(And(ContainSubstring(fmt.Sprintf("UDP port %d of", ports.Name)), ContainSubstring("is taken by"))))
+		if runtime.GOOS == "linux" {
+			comm, err := os.ReadFile("/proc/self/comm")
+			Expect(err).NotTo(HaveOccurred())
+			_, err = lan.Attach("node", host(4), boot)
+			Expect(err).To(MatchError(ContainSubstring(string(comm[:len(comm)-1]) + " (process ")))
+		}
+	})
+
+	It("reports a stack that panics as one that crashed", func() {
+		lan := live.New(live.Options{Ports: ports})
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return broken{} })
+		Expect(err).NotTo(HaveOccurred())
+		ended := make(chan error, 1)
+		go func() { ended <- lan.Run(context.Background()) }()
+		DeferCleanup(lan.Close)
+		_, err = client(host(9)).WriteToUDPAddrPort([]byte("x"), service(host(1), ports.Name))
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ended).WithTimeout(5 * time.Second).Should(Receive(MatchError(HavePrefix("the stack crashed: out of order"))))
+	})
+
+	It("rings timers at the time they were armed for, in order", func() {
+		lan := live.New(live.Options{Ports: ports})
+		rung := &ringer{done: make(chan struct{})}
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return rung })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		_, err = lan.Submit(0, netbios.NCB{}, func(stack.Complete) {})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(rung.done).WithTimeout(5 * time.Second).Should(BeClosed())
+		Expect(rung.at).To(HaveLen(10))
+		for i := 1; i < len(rung.at); i++ {
+			Expect(rung.at[i] - rung.at[i-1]).To(Equal(time.Millisecond))
+		}
+	})
+})
+
+type broken struct{}
+
+func (broken) Step(time.Duration, stack.Input, *stack.Outputs) { panic("out of order") }
+
+// ringer arms ten timers a millisecond apart.
+type ringer struct {
+	at   []time.Duration
+	done chan struct{}
+}
+
+func (r *ringer) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	switch in.(type) {
+	case stack.Call:
+		for i := 10; i >= 1; i-- {
+			out.Add(stack.Arm{ID: stack.TimerID(i), At: at + time.Duration(i)*time.Millisecond})
+		}
+		out.Add(stack.Arm{ID: 11, At: at + time.Millisecond})
+		out.Add(stack.Disarm{ID: 11})
+	case stack.Timer:
+		if r.at = append(r.at, at); len(r.at) == 10 {
+			close(r.done)
+		}
+	}
+}
+
+// heard listens to the broadcasts of the name service, like any node, and tells of their kinds.
+func heard(at netip.Prefix) <-chan nbt.NameKind {
+	GinkgoHelper()
+	kinds := make(chan nbt.NameKind, 100)
+	lan := live.New(live.Options{Ports: ports})
+	_, err := lan.Attach("listener", at, func(uint16) stack.Stack { return listener{kinds} })
+	Expect(err).NotTo(HaveOccurred())
+	run(lan)
+	return kinds
+}
+
+type listener struct{ kinds chan<- nbt.NameKind }
+
+func (l listener) Step(_ time.Duration, in stack.Input, _ *stack.Outputs) {
+	if d, ok := in.(stack.Datagram); ok && d.Broadcast {
+		if m, err := nbt.ParseNameMessage(d.Payload); err == nil {
+			l.kinds <- m.Kind()
+		}
+	}
+}
+
+var _ = Describe("What strangers do to a stack on real sockets", func() {
+	var lan *live.LAN
+	var c *net.UDPConn
+
+	BeforeEach(func() {
+		lan = live.New(live.Options{Ports: ports})
+		index := attach(lan, host(1))
+		run(lan)
+		do(lan, index, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")})
+		c = client(host(9))
+	})
+
+	stillAnswers := func() {
+		GinkgoHelper()
+		answer := exchange(c, service(host(1), ports.Name), nbt.Query(9, name("CHAT")))
+		Expect(answer.Kind()).To(Equal(nbt.KindPositiveQuery))
+	}
+
+	It("survives empty packets on 137 and 138 (bad-input 21)", func() {
+		for range 10 {
+			for _, port := range []uint16{ports.Name, ports.Datagram} {
+				_, err := c.WriteToUDPAddrPort(nil, service(host(1), port))
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		stillAnswers()
+	})
+
+	It("drops what is too long and counts it", func() {
+		_, err := c.WriteToUDPAddrPort(make([]byte, 5000), service(host(1), ports.Name))
+		Expect(err).NotTo(HaveOccurred())
+		stillAnswers()
+		Expect(lan.Counters().TooLong).To(BeEquivalentTo(1))
+	})
+
+	It("answers after a flood of random packets, and has counted what it dropped (bad-input 22)", func() {
+		random := rand.New(rand.NewSource(GinkgoRandomSeed()))
+		payload := make([]byte, 300)
+		for range 20000 {
+			n, _ := random.Read(payload[:random.Intn(len(payload))])
+			for _, port := range []uint16{ports.Name, ports.Datagram} {
+				_, err := c.WriteToUDPAddrPort(payload[:n], service(host(1), port))
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		stillAnswers()
+	})
+
+	It("serves others while connections send nothing, a byte, or a reset (bad-input 28)", func() {
+		var idle []net.Conn
+		DeferCleanup(func() {
+			for _, x := range idle {
+				_ = x.Close()
+			}
+		})
+		for i := range 600 {
+			x, err := net.DialTimeout("tcp4", service(host(1), ports.Session).String(), time.Second)
+			if err != nil { // there are too many already
+				Expect(err).To(MatchError(syscall.ECONNRESET))
+				continue
+			}
+			idle = append(idle, x)
+			switch i % 4 {
+			case 1:
+				_, _ = x.Write([]byte{0x81})
+			case 2:
+				_ = x.(*net.TCPConn).CloseWrite()
+			case 3:
+				_ = x.(*net.TCPConn).SetLinger(0)
+				_ = x.Close()
+			}
+		}
+		stillAnswers()
+		Expect(lan.Counters().Accepted).To(BeNumerically(">", 64))
+	})
+
+	It("cuts off a peer that sends and never reads, and leaves no goroutine of any connection behind", func() {
+		before := runtime.NumGoroutine()
+		for range 20 {
+			x, err := net.DialTimeout("tcp4", service(host(1), ports.Session).String(), time.Second)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = x.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(x.SetReadDeadline(time.Now().Add(5 * time.Second))).To(Succeed())
+			_, err = x.Read(make([]byte, 100))
+			Expect(err).To(HaveOccurred(), "what is no session request ends the connection")
+			Expect(os.IsTimeout(err)).To(BeFalse())
+			Expect(x.Close()).To(Succeed())
+		}
+		Eventually(runtime.NumGoroutine).WithTimeout(5 * time.Second).Should(BeNumerically("<=", before))
+	})
+})
+
+var _ = Describe("A tape", func() {
+	It("records what passed as it passed, for Wireshark and for us", func() {
+		path := filepath.Join(GinkgoT().TempDir(), "tape.pcap")
+		tape, err := live.NewTape(path)
+		Expect(err).NotTo(HaveOccurred())
+		lan := live.New(live.Options{Ports: ports, Recorder: tape})
+		index := attach(lan, host(1))
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- lan.Run(ctx) }()
+		do(lan, index, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")})
+		exchange(client(host(9)), service(host(1), ports.Name), nbt.Query(7, name("CHAT")))
+		x, err := net.Dial("tcp4", service(host(1), ports.Session).String())
+		Expect(err).NotTo(HaveOccurred())
+		request, err := nbt.SessionRequest(name("NOSUCH"), name("ME")).AppendBinary(nil)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = x.Write(request)
+		Expect(err).NotTo(HaveOccurred())
+		_, _ = x.Read(make([]byte, 100))
+		Expect(x.Close()).To(Succeed())
+		do(lan, index, netbios.NCB{Command: netbios.Call, Name: name("CHAT"), CallName: name("CHAT")})
+		cancel()
+		Expect(<-ended).To(Succeed())
+		lan.Close()
+		Expect(tape.Close()).To(Succeed())
+
+		c, err := capture.ReadFile(path)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Cut).To(BeNil())
+		Expect(c.Skipped).To(BeEmpty())
+		Expect(c.Base).To(BeTemporally("~", time.Now(), time.Minute), "a recording of today has today's date")
+		var kinds []trace.FrameKind
+		for _, f := range c.Frames {
+			Expect(f.Odd).To(BeEmpty())
+			if f.Kind != trace.UDP || len(kinds) == 0 || kinds[len(kinds)-1] != trace.UDP {
+				kinds = append(kinds, f.Kind)
+			}
+		}
+		Expect(kinds).To(HaveExactElements(trace.UDP, trace.Connect, trace.Message, trace.Message, trace.Fin, trace.Fin))
+	})
+
+	It("says so when it cannot be written", func() {
+		_, err := live.NewTape(filepath.Join(GinkgoT().TempDir(), "no", "such"))
+		Expect(err).To(MatchError(ContainSubstring("cannot write")))
+		_, err = live.NewTape("/dev/null")
+		Expect(err).To(MatchError(ContainSubstring("it is a device")))
+	})
+})

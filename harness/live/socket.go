@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+
+package live
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nbtlab/nbtlab/harness/stack"
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+// sockets are what a host has: two of each UDP service, since one that is bound to an address hears no broadcast, and the
+// listener.
+type sockets struct {
+	name, datagram    *net.UDPConn // on the host's address; they send too
+	nameAll, dgramAll *net.UDPConn // on the broadcast address
+	listener          *net.TCPListener
+}
+
+func (s *sockets) close() {
+	for _, c := range []*net.UDPConn{s.name, s.datagram, s.nameAll, s.dgramAll} {
+		if c != nil {
+			_ = c.Close() // nothing is buffered in it
+		}
+	}
+	s.refuseStreams()
+}
+
+func (s *sockets) refuseStreams() {
+	if s.listener != nil {
+		_ = s.listener.Close() // it is to be gone, and is
+		s.listener = nil
+	}
+}
+
+// arrival is a datagram that was read from a socket.
+type arrival struct {
+	node      int
+	port      uint16 // the well-known one
+	from      netip.AddrPort
+	broadcast bool
+	payload   []byte
+}
+
+// real and wellKnown translate the ports of the three services.
+func (l *LAN) real(port uint16) uint16 {
+	p := &l.opts.Ports
+	switch {
+	case port == stack.NamePort && p.Name != 0:
+		return p.Name
+	case port == stack.DatagramPort && p.Datagram != 0:
+		return p.Datagram
+	case port == stack.SessionPort && p.Session != 0:
+		return p.Session
+	}
+	return port
+}
+
+func (l *LAN) wellKnown(port uint16) uint16 {
+	if port == 0 {
+		return 0
+	}
+	p := &l.opts.Ports
+	switch port {
+	case p.Name:
+		return stack.NamePort
+	case p.Datagram:
+		return stack.DatagramPort
+	case p.Session:
+		return stack.SessionPort
+	}
+	return port
+}
+
+func (l *LAN) openSockets(node int, h *host) error {
+	if err := localAddress(h.prefix.Addr()); err != nil {
+		return err
+	}
+	var err error
+	for _, x := range []struct {
+		conn   **net.UDPConn
+		addr   netip.Addr
+		port   uint16
+		shared bool
+	}{
+		{&h.sockets.name, h.prefix.Addr(), stack.NamePort, false},
+		{&h.sockets.datagram, h.prefix.Addr(), stack.DatagramPort, false},
+		{&h.sockets.nameAll, h.broadcast, stack.NamePort, true},
+		{&h.sockets.dgramAll, h.broadcast, stack.DatagramPort, true},
+	} {
+		at := netip.AddrPortFrom(x.addr, l.real(x.port))
+		if *x.conn, err = bindUDP(at, x.shared); err != nil {
+			return advise("UDP", at, err)
+		}
+	}
+	if err := l.listen(node, h); err != nil {
+		return err
+	}
+	l.read(h.sockets.name, node, stack.NamePort, false)
+	l.read(h.sockets.datagram, node, stack.DatagramPort, false)
+	l.read(h.sockets.nameAll, node, stack.NamePort, true)
+	l.read(h.sockets.dgramAll, node, stack.DatagramPort, true)
+	return nil
+}
+
+// bindUDP opens a socket. Every node on a network listens on the same broadcast address, so that one is shared; the node's
+// own is not, so that another program which has it is noticed.
+func bindUDP(at netip.AddrPort, shared bool) (*net.UDPConn, error) {
+	var lc net.ListenConfig
+	if shared {
+		lc.Control = reuseAddress
+	}
+	c, err := lc.ListenPacket(context.Background(), "udp4", at.String())
+	if err != nil {
+		return nil, err
+	}
+	conn := c.(*net.UDPConn)
+	_ = conn.SetReadBuffer(1 << 20) // the kernel gives what it allows
+	return conn, nil
+}
+
+// read turns what arrives at a socket into arrivals, until it is closed. When the stacks cannot keep up, the newest is
+// dropped: what others flood one service with costs the others nothing.
+func (l *LAN) read(conn *net.UDPConn, node int, port uint16, broadcast bool) {
+	queue := l.names
+	if port == stack.DatagramPort {
+		queue = l.datagrams
+	}
+	own := netip.AddrPortFrom(l.attaching, l.real(port))
+	l.counters.wait.Go(func() {
+		buf := make([]byte, maxPayload+1)
+		var pause backoff
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			switch {
+			case errors.Is(err, net.ErrClosed):
+				return
+			case err != nil:
+				l.counters.receiveErrors.Add(1)
+				if !pause.wait(l.done) {
+					return
+				}
+				continue
+			}
+			pause.reset()
+			from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+			l.counters.received.Add(1)
+			l.counters.bytesReceived.Add(uint64(n))
+			switch {
+			case broadcast && from == own:
+				l.counters.own.Add(1)
+				continue
+			case n > maxPayload:
+				l.counters.tooLong.Add(1)
+				continue
+			}
+			a := arrival{node, port, netip.AddrPortFrom(from.Addr(), l.wellKnown(from.Port())), broadcast, nil}
+			a.payload = append(make([]byte, 0, n), buf[:n]...)
+			select {
+			case queue <- a:
+			default:
+				l.counters.queueFull.Add(1)
+			}
+		}
+	})
+}
+
+// backoff waits longer the more often in a row something fails, so that a storm of errors does not become a busy loop.
+type backoff struct{ next time.Duration }
+
+const (
+	firstBackoff = time.Millisecond
+	lastBackoff  = time.Second
+)
+
+func (b *backoff) wait(done <-chan struct{}) bool {
+	b.next = min(max(2*b.next, firstBackoff), lastBackoff)
+	select {
+	case <-time.After(b.next):
+		return true
+	case <-done:
+		return false
+	}
+}
+
+func (b *backoff) reset() { b.next = 0 }
+
+// arrived hands a datagram to the node that it arrived at, and records it as sent if nobody of ours sent it.
+func (l *LAN) arrived(a arrival) {
+	l.ringUntil(l.clock())
+	h := l.hosts[a.node]
+	if h.takesAnswer(a) {
+		return
+	}
+	to := netip.AddrPortFrom(h.prefix.Addr(), a.port)
+	if a.broadcast {
+		to = netip.AddrPortFrom(h.broadcast, a.port)
+	}
+	d := stack.Datagram{From: a.from, To: to, Broadcast: a.broadcast, Payload: a.payload}
+	sender, known := l.byIP[a.from.Addr()]
+	own := known && l.hosts[sender].device == nil && (a.from.Port() == stack.NamePort || a.from.Port() == stack.DatagramPort)
+	if !own && (!a.broadcast || a.node == l.firstStack()) {
+		// Everybody here has heard a broadcast; it was sent once.
+		if !known || l.hosts[sender].device == nil {
+			sender = trace.LAN
+		}
+		l.record(sender, stack.SendDatagram(d), 0)
+	}
+	l.input(a.node, d)
+}
+
+func (l *LAN) firstStack() int {
+	for i, h := range l.hosts {
+		if h.device == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// transmit sends a datagram from a node's own port of the service. One to the node itself never leaves it.
+func (l *LAN) transmit(node int, d stack.SendDatagram, seq uint32) {
+	h := l.hosts[node]
+	conn := h.sockets.name
+	if d.From.Port() == stack.DatagramPort {
+		conn = h.sockets.datagram
+	}
+	to := netip.AddrPortFrom(d.To.Addr(), l.real(d.To.Port()))
+	if _, err := conn.WriteToUDPAddrPort(d.Payload, to); err != nil {
+		// No route, no buffer, no interface: to a stack that is a datagram which got lost.
+		l.counters.sendErrors.Add(1)
+		return
+	}
+	l.counters.sent.Add(1)
+	l.counters.bytesSent.Add(uint64(len(d.Payload)))
+	for i, other := range l.hosts {
+		if other.device != nil && (d.Broadcast || other.prefix.Addr() == d.To.Addr()) {
+			l.arrivals = append(l.arrivals, trace.Event{What: stack.Datagram(d), Cause: seq, Node: int16(i)})
+		}
+	}
+}
+
+// counters count what passed and what did not. Wait is for the goroutines of a LAN.
+type counters struct {
+	wait sync.WaitGroup
+
+	received, sent, bytesReceived, bytesSent           atomic.Uint64
+	own, tooLong, queueFull, sendErrors, receiveErrors atomic.Uint64
+	accepted, streamsRefused, streamsStalled           atomic.Uint64
+}
+
+// Counters are what a LAN has counted since it was made.
+type Counters struct {
+	Received       uint64 `json:"received"`        // datagrams
+	Sent           uint64 `json:"sent"`            // datagrams
+	BytesReceived  uint64 `json:"bytes_received"`  // in datagrams
+	BytesSent      uint64 `json:"bytes_sent"`      // in datagrams
+	Own            uint64 `json:"own"`             // own broadcasts, looped back and ignored
+	TooLong        uint64 `json:"too_long"`        // datagrams dropped: longer than 4096 bytes
+	QueueFull      uint64 `json:"queue_full"`      // datagrams dropped: they came faster than the stack could look at them
+	SendErrors     uint64 `json:"send_errors"`     // datagrams that the system did not take
+	ReceiveErrors  uint64 `json:"receive_errors"`  // errors on reading, each waited out
+	Accepted       uint64 `json:"accepted"`        // connections
+	StreamsRefused uint64 `json:"streams_refused"` // connections refused: there are 512 already
+	StreamsStalled uint64 `json:"streams_stalled"` // connections reset: the other side does not read
+}
+
+// Counters may be called from any goroutine.
+func (l *LAN) Counters() Counters {
+	c := &l.counters
+	return Counters{
+		Received: c.received.Load(), Sent: c.sent.Load(), BytesReceived: c.bytesReceived.Load(), BytesSent: c.bytesSent.Load(),
+		Own: c.own.Load(), TooLong: c.tooLong.Load(), QueueFull: c.queueFull.Load(), SendErrors: c.sendErrors.Load(),
+		ReceiveErrors: c.receiveErrors.Load(), Accepted: c.accepted.Load(), StreamsRefused: c.streamsRefused.Load(),
+		StreamsStalled: c.streamsStalled.Load(),
+	}
+}
