@@ -121,7 +121,7 @@ var _ = Describe("A recorded capture", func() {
 		Expect(list[0].String()).To(ContainSubstring("checksum"))
 	})
 
-	It("differs when a message is removed, naming it", func() {
+	It("differs when a message is removed, naming it (bad-input 42)", func() {
 		frames := slices.Delete(recorded(), releasesOfCHAT+2, releasesOfCHAT+3)
 		list := compared(frames)
 		Expect(list).To(HaveLen(1))
@@ -129,7 +129,7 @@ var _ = Describe("A recorded capture", func() {
 		Expect(list[0].String()).To(And(ContainSubstring("release"), ContainSubstring("CHAT<20>")))
 	})
 
-	It("differs when a message is added, naming it", func() {
+	It("differs when a message is added, naming it (bad-input 42)", func() {
 		frames := recorded()
 		extra := frames[releasesOfCHAT+2]
 		extra.At += time.Millisecond
@@ -139,7 +139,7 @@ var _ = Describe("A recorded capture", func() {
 		Expect(list[0].Recorded.Number).To(BeNumerically("~", numberOf(releasesOfCHAT+1), 2))
 	})
 
-	It("differs when two frames of one sender change places", func() {
+	It("differs when two frames of one sender change places (bad-input 42)", func() {
 		frames := recorded()
 		a, b := claimsOfCHAT+2, claimsOfCHAT+3 // the last claim and the overwrite demand
 		frames[a].Payload, frames[b].Payload = frames[b].Payload, frames[a].Payload

@@ -178,6 +178,24 @@ var _ = Describe("Reading IPv4 fragments", func() {
 		}))
 	})
 
+	It("keeps one datagram of whatever many fragments that have one number (bad-input 16)", func() {
+		t := newTape()
+		big := datagram(at(pc, 138), at(peer, 138), bytes.Repeat([]byte("x"), 60000))
+		for range 9 { // its first fragment, and then more for ever, but for one
+			for offset := 0; offset < 59000; offset += 8 {
+				if offset != 800 {
+					t.packet(piece(big, 7, offset, 8))
+				}
+			}
+		}
+		peak, s := held(bytes.NewReader(t.buf), capture.Options{})
+		Expect(s.Packets).To(BeNumerically(">", 0xffff))
+		Expect(s.Frames).To(BeZero())
+		Expect(s.Skipped).To(HaveExactElements(And(
+			HaveField("Why", "IPv4 fragment"), HaveField("Count", s.Packets))))
+		Expect(peak).To(BeNumerically("<", 4<<20))
+	})
+
 	It("costs no more than eight megabytes for whatever fragments", func() {
 		t := newTape()
 		big := datagram(at(pc, 138), at(peer, 138), bytes.Repeat([]byte("x"), 60000))

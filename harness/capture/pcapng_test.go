@@ -176,6 +176,15 @@ var _ = Describe("Reading pcapng", func() {
 		Expect(frames[0].Odd).To(ContainElement("cut by snap length: 50 of 54 bytes"))
 	})
 
+	It("goes by what a packet says it has, not by the snap length (bad-input 35)", func() {
+		for _, snapLen := range []uint32{0, 16, math.MaxUint32} {
+			b := newBlocks(binary.LittleEndian).nic(1, snapLen).enhanced(0, 1, nameQuery()).obsolete(0, 1, nameQuery())
+			frames, s := good(b.buf)
+			Expect(frames).To(HaveExactElements(HaveField("Payload", query), HaveField("Payload", query)))
+			Expect(s.Cut).To(BeNil())
+		}
+	})
+
 	DescribeTable("tells times exactly (bad-input 38)",
 		func(resolution byte, offset int64, t uint64, nanoseconds int64, odd ...string) {
 			b := newBlocks(binary.LittleEndian)

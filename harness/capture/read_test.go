@@ -16,7 +16,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
@@ -28,7 +30,7 @@ var _ = Describe("Reading a capture", func() {
 
 	BeforeEach(func() { t = newTape() })
 
-	DescribeTable("understands both byte orders, in micro- and in nanoseconds",
+	DescribeTable("understands both byte orders, in micro- and in nanoseconds (bad-input 39)",
 		func(order binary.AppendByteOrder, magic uint32) {
 			t = (&tape{order: order, magic: magic}).header(65535, 1).packet(packet()).packet(packet())
 			c := t.read()
@@ -44,7 +46,7 @@ var _ = Describe("Reading a capture", func() {
 		Entry("big-endian, nanoseconds", binary.BigEndian, uint32(0xa1b23c4d)),
 	)
 
-	It("keeps time zero, and times before the first packet's", func() {
+	It("keeps time zero, and times before the first packet's (bad-input 38)", func() {
 		t.packet(packet()).packet(packet())
 		first := t.buf[24:]
 		copy(first, make([]byte, 8))
@@ -69,7 +71,7 @@ var _ = Describe("Reading a capture", func() {
 			HaveField("Broadcast", true), HaveField("Broadcast", false)))
 	})
 
-	It("ignores what pads a short Ethernet frame, IPv4 options, and snap lengths that lie", func() {
+	It("ignores what pads a short Ethernet frame, IPv4 options, and snap lengths that lie (bad-input 20, 35)", func() {
 		for _, snapLen := range []uint32{0, 16, 0xffffffff} {
 			b := append(packet(), "padding"...)
 			b = slices.Insert(b, 34, 1, 1, 1, 0) // options: three times nothing, and the end
@@ -83,7 +85,7 @@ var _ = Describe("Reading a capture", func() {
 		}
 	})
 
-	It("counts what is none of our business, with the reason and the first packet", func() {
+	It("counts what is none of our business, with the reason and the first packet (bad-input 20)", func() {
 		arp := packet()
 		arp[13] = 0x06
 		icmp := packet()
@@ -125,7 +127,7 @@ var _ = Describe("Reading a capture", func() {
 		}))
 	})
 
-	DescribeTable("notes what is wrong below NBT",
+	DescribeTable("notes what is wrong below NBT (bad-input 20)",
 		func(spoil func(b []byte) []byte, odd ...string) {
 			c := t.packet(spoil(packet())).read()
 			Expect(c.Frames).To(HaveLen(1))
@@ -150,7 +152,7 @@ var _ = Describe("Reading a capture", func() {
 		Expect(t.packet(b).read().Frames[0].Odd).To(BeEmpty())
 	})
 
-	It("notes what the snap length cut off", func() {
+	It("notes what the snap length cut off (bad-input 35)", func() {
 		c := t.record(packet()[:50], len(packet())).read()
 		Expect(c.Frames[0].Payload).To(Equal(query[:8]))
 		Expect(c.Frames[0].Odd).To(Equal([]string{
@@ -196,7 +198,7 @@ var _ = Describe("Reading TCP", func() {
 		return slices.DeleteFunc(t.read().Frames, func(f trace.Frame) bool { return f.Kind != trace.Message })
 	}
 
-	It("puts a message together from segments cut anywhere", func() {
+	It("puts a message together from segments cut anywhere, byte by byte too (bad-input 18)", func() {
 		stream := slices.Concat(message(30), message(0), message(7))
 		for size := 1; size <= len(stream); size++ {
 			t = newTape()
@@ -214,6 +216,44 @@ var _ = Describe("Reading TCP", func() {
 				Expect(got[i].Odd).To(BeEmpty())
 			}
 		}
+	})
+
+	It("takes two messages in one segment, and a header that ends in the next one (bad-input 18)", func() {
+		stream := slices.Concat(message(3), message(0), message(5))
+		for cut := 1; cut < 4; cut++ {
+			t = newTape()
+			handshake()
+			say("A", 0, stream[:11+cut])
+			say("PA", 11+cut, stream[11+cut:])
+			Expect(messages()).To(HaveExactElements(
+				And(HaveField("Payload", message(3)), HaveField("Number", 4)),
+				And(HaveField("Payload", message(0)), HaveField("Number", 4)),
+				And(HaveField("Payload", message(5)), HaveField("Number", 5))))
+		}
+	})
+
+	It("takes ten thousand messages of no bytes for what they are (bad-input 17)", func() {
+		handshake()
+		stream := bytes.Repeat(message(0), 10000)
+		for n := 0; n < len(stream); n += 1460 {
+			say("A", n, stream[n:min(len(stream), n+1460)])
+		}
+		got := messages()
+		Expect(got).To(HaveLen(10000))
+		for _, f := range got {
+			Expect(f.Payload).To(Equal(message(0)))
+		}
+	})
+
+	It("goes by the outer length where names inside say otherwise (bad-input 18)", func() {
+		handshake()
+		request := fixtures.Named("session-request-length-short")
+		say("PA", 0, append(slices.Clone(request), message(4)...))
+		got := messages()
+		Expect(got).NotTo(BeEmpty())
+		Expect(got[0].Payload).To(HaveLen(4 + int(binary.BigEndian.Uint16(request[2:]))))
+		_, err := nbt.ParseSessionMessage(got[0].Payload)
+		Expect(err).To(MatchError(nbt.ErrTruncated))
 	})
 
 	It("tolerates segments that come late, twice, or overlap", func() {
@@ -517,7 +557,7 @@ var _ = Describe("Reading what is damaged", func() {
 
 	read := func(b []byte) (capture.Capture, error) { return capture.Read(bytes.NewReader(b)) }
 
-	It("gives the frames up to where a file is cut, and says where", func() {
+	It("gives the frames up to where a file is cut, and says where (bad-input 36)", func() {
 		file := good()[:20000]
 		starts := []int{24}
 		for end := 24; end+16 <= len(file); {
@@ -548,7 +588,7 @@ var _ = Describe("Reading what is damaged", func() {
 		Expect(c.Cut.String()).To(Equal("cut at byte 24, packet 1: 10 of 54 bytes of a packet"))
 	})
 
-	It("does not believe a packet that claims more than 256 KiB", func() {
+	It("does not believe a packet that claims more than 256 KiB (bad-input 34)", func() {
 		file := good()
 		binary.LittleEndian.PutUint32(file[24+8:], 1<<30)
 		c, err := read(file)
@@ -559,12 +599,29 @@ var _ = Describe("Reading what is damaged", func() {
 		Expect(c.Cut.Reason).To(Equal("packet claims 262145 bytes, the limit is 262144"))
 	})
 
-	It("allocates by what arrives, not by what is claimed", func() {
+	It("allocates by what arrives, not by what is claimed (bad-input 34)", func() {
 		claims := newTape().packet(make([]byte, 60)).buf
 		binary.LittleEndian.PutUint32(claims[24+8:], 256<<10)
 		Expect(allocated(func() { _, _ = read(claims) })).To(BeNumerically("<", 100<<10))
 		binary.LittleEndian.PutUint32(claims[24+8:], 1<<30)
 		Expect(allocated(func() { _, _ = read(claims) })).To(BeNumerically("<", 100<<10))
+	})
+
+	It("spends next to nothing on the smallest files that claim a gibibyte (bad-input 34)", func() {
+		pcap := newTape().record(nil, 1<<30).buf
+		binary.LittleEndian.PutUint32(pcap[32:], 1<<30)
+		Expect(pcap).To(HaveLen(40))
+		ng := newBlocks(binary.LittleEndian).nic(1, 0).enhanced(0, 1, []byte("four")).buf
+		binary.LittleEndian.PutUint32(ng[48+20:], 1<<30)
+		Expect(ng).To(HaveLen(84))
+		longer := slices.Clone(ng)
+		binary.LittleEndian.PutUint32(longer[48+4:], 1<<30+32)
+		for _, file := range [][]byte{pcap, ng, longer} {
+			var c capture.Capture
+			Expect(allocated(func() { c, _ = read(file) })).To(BeNumerically("<", 100<<10))
+			Expect(c.Frames).To(BeEmpty())
+			Expect(c.Cut).NotTo(BeNil())
+		}
 	})
 
 	It("reads a packet of 256 KiB", func() {
@@ -602,7 +659,7 @@ var _ = Describe("Reading what is damaged", func() {
 		Expect(err).To(MatchError(io.ErrNoProgress))
 	})
 
-	DescribeTable("refuses what is no capture, or none that it knows, by name",
+	DescribeTable("refuses what is no capture, or none that it knows, by name (bad-input 36, 39)",
 		func(file []byte, message string) {
 			_, err := read(file)
 			Expect(err).To(MatchError(message))
@@ -622,7 +679,7 @@ var _ = Describe("Reading what is damaged", func() {
 		Entry("an unknown link type", newTape().header(0, 147).buf, "capture: link type 147 is not supported"),
 	)
 
-	It("survives random bytes, alone and behind a good header", func() {
+	It("survives random bytes, alone and behind a good header (bad-input 36)", func() {
 		r := rand.New(rand.NewPCG(1, 2))
 		for range 2000 {
 			b := make([]byte, 300)

@@ -326,7 +326,7 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			Expect(pc.receive(dgmToPC, second(7, 466, long[466:])).all()).To(BeEmpty())
 		})
 
-		DescribeTable("is lost when what follows its first part is not its second",
+		DescribeTable("is lost when what follows its first part is not its second (bad-input 16)",
 			func(frame string, gone bool) {
 				pc.receive(dgmToPC, first(7, long[:466]))
 				Expect(pc.receive(dgmToPC, frame).effects()).To(BeEmpty())
@@ -350,7 +350,7 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			Expect(pc.receive(dgmToPC, second(7, 466, long[466:])).done()).To(Equal([]string{whole}))
 		})
 
-		It("begins anew with another first part of the same identifier", func() {
+		It("begins anew with another first part of the same identifier (bad-input 16)", func() {
 			pc.receive(dgmToPC, first(7, "old"))
 			pc.advance(time.Second)
 			Expect(pc.receive(dgmToPC, first(7, long[:466])).all()).To(Equal([]string{"disarm 1", "arm 1 for 5s"}))
@@ -396,13 +396,27 @@ var _ = Describe("A datagram of more than 466 bytes", func() {
 			Expect(pc.receive(dgmToPC, second(7, 466, long[466:])).done()).To(Equal([]string{whole}))
 		})
 
-		It("is one of 64 unfinished ones; the oldest of more is forgotten, timer and all", func() {
+		It("is one of 64 unfinished ones; the oldest of more is forgotten, timer and all (bad-input 16)", func() {
 			for id := range 64 {
 				Expect(pc.receive(dgmToPC, first(id, "x")).timers()).To(HaveLen(1))
 			}
 			Expect(pc.receive(dgmToPC, first(64, "x")).all()).To(Equal([]string{"disarm 1", "arm 1 for 4s"}))
 			Expect(pc.receive(dgmToPC, second(0, 1, "y")).all()).To(BeEmpty())
 			Expect(pc.receive(dgmToPC, second(1, 1, "y")).done()).To(HaveLen(1))
+		})
+
+		It("costs one timer at most however many parts of one identifier come (bad-input 16)", func() {
+			more := func(offset int) string { return fmt.Sprintf("1001 0007 0a00 0014 008a 0001 %04x 78", offset) }
+			for part := range 0x1000 {
+				frame := more(part)
+				if part%1000 == 0 {
+					frame = first(7, "x")
+				}
+				Expect(len(pc.receive(dgmToPC, frame).timers())).To(BeNumerically("<=", 2), "one disarmed, one armed")
+			}
+			pc.receive(dgmToPC, first(7, long[:466]))
+			Expect(pc.receive(dgmToPC, second(7, 0xffff, "x")).done()).To(BeEmpty(), "an offset beyond all")
+			Expect(pc.receive(dgmToPC, datagram("10", 8, peerIP, friend, chat, "hi")).done()).To(HaveLen(1))
 		})
 
 		It("is answered with one error when its name is not here", func() {

@@ -4,6 +4,7 @@ package node_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -65,6 +66,22 @@ var _ = Describe("What is no message", func() {
 			}
 		}
 		pc.sessionFrom(chat)
+	})
+
+	It("in the caller of a session request is accepted by no LISTEN (bad-input 19)", func() {
+		pc.call(listen(chat, star))
+		for _, v := range fixtures.Malformed() {
+			if v.Row != 19 {
+				continue
+			}
+			c, _ := pc.connect()
+			// The vector asks for a name that is not here: with ours in its place, the caller alone is at fault.
+			request := slices.Clone(v.Bytes)
+			copy(request[4:], packet("8100 0044 CHAT<20> FRIEND<00>")[4:38])
+			t := pc.step(stack.Data{Conn: c, Bytes: request})
+			Expect(t.done()).To(BeEmpty(), v.Name)
+			Expect(t.all()).To(ContainElement(BeElementOf("close "+conn(c), "abort "+conn(c))), v.Name)
+		}
 	})
 
 	It("is not looked at on other ports", func() {

@@ -154,7 +154,7 @@ var _ = Describe("A session request", func() {
 		Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(Equal([]string{"LISTEN: NRC_GOODRET lsn 2 from FRIEND<00>"}))
 	})
 
-	It("from nobody is refused with 0x8F (CVE-2000-0347)", func() {
+	It("from nobody is refused with 0x8F (CVE-2000-0347, bad-input 19)", func() {
 		pc.call(listen(chat, star))
 		for _, caller := range []string{`\x00`, `\x00AB`, "<20>", "<00>"} {
 			if !strings.HasSuffix(caller, ">") {
