@@ -10,6 +10,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -343,3 +345,30 @@ func (i interrupting) Read(p []byte) (int, error) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// checkout is where the project lies: the folder above this package's.
+var checkout = func() string {
+	here, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	return filepath.Join(here, "..", "..", "..")
+}()
+
+var _ = Describe("The README", func() {
+	It("shows what decode prints", func() {
+		text := read(filepath.Join(checkout, "README.md"))
+		GinkgoT().Chdir(checkout)
+		examples := 0
+		for block := range strings.SplitSeq(text, "```\n") {
+			command, printed, shown := strings.Cut(block, "\n")
+			command, ours := strings.CutPrefix(command, "$ bin/nbtlab decode ")
+			if !shown || !ours {
+				continue
+			}
+			Expect(nbtlab(append([]string{"decode"}, strings.Fields(command)...)...).Stdout).To(Equal(printed), command)
+			examples++
+		}
+		Expect(examples).To(Equal(2))
+	})
+})
