@@ -20,6 +20,10 @@ const (
 // connectionBuckets is a power of two.
 const connectionBuckets = maxConnections
 
+// maxOver is how many connections that are over are remembered, so that what is sent again after the end belongs to them. More
+// would be of little use, and no longer fit in the processor's cache.
+const maxOver = 512
+
 // connections holds the connections being followed: by their ends in a table, and by when they spoke last in two lists. It
 // uses what is forgotten again, so that following costs no allocation in the long run.
 type connections struct {
@@ -161,7 +165,7 @@ func (r *reader) event(c *connection, from int, p *packet) {
 // any.
 func (r *reader) connect(key [2]endpoint) *connection {
 	cs := &r.connections
-	if cs.open.count+cs.over.count == maxConnections {
+	if cs.open.count+cs.over.count == maxConnections || cs.over.count == maxOver {
 		if oldest := cs.over.oldest; oldest != nil {
 			r.forget(oldest)
 		} else {
