@@ -65,7 +65,9 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 		}
 	}
 	if isTerminal(a.stderr) {
-		in.terminal = a.stderr
+		in.bar = progressbar.NewOptions64(in.size,
+			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetTheme(progressbar.ThemeASCII),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetWidth(40), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	var own error // what our side gave up for
 	sum, err := capture.Stream(&in, capture.Options{MaxBytes: s.maxBytes, Quoted: quoted}, func(f *capture.Frame) error {
@@ -88,15 +90,15 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 
 // input is a capture being read, with its progress.
 type input struct {
-	ctx      context.Context
-	r        io.Reader
-	idle     func() error
-	failed   error // of idle
-	size     int64 // -1 when it is not known
-	done     int64
-	began    time.Time
-	terminal io.Writer // to show progress on; nil for none
-	bar      *progressbar.ProgressBar
+	ctx    context.Context
+	r      io.Reader
+	idle   func() error
+	failed error // of idle
+	size   int64 // -1 when it is not known
+	done   int64
+	began  time.Time
+	bar    *progressbar.ProgressBar // nil where there is no terminal to show it on
+	shown  bool
 }
 
 // Read reads on, and shows how far it has come once that takes long.
@@ -112,23 +114,15 @@ func (in *input) Read(p []byte) (int, error) {
 	}
 	n, err := in.r.Read(p)
 	in.done += int64(n)
-	if in.terminal != nil && time.Since(in.began) > time.Second {
-		in.show()
+	if in.bar != nil && time.Since(in.began) > time.Second {
+		in.shown = true
+		_ = in.bar.Set64(in.done) // a bar that cannot be drawn is no reason to stop
 	}
 	return n, err
 }
 
-func (in *input) show() {
-	if in.bar == nil {
-		in.bar = progressbar.NewOptions64(in.size,
-			progressbar.OptionSetWriter(in.terminal), progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-	}
-	_ = in.bar.Set64(in.done) // a bar that cannot be drawn is no reason to stop
-}
-
 func (in *input) finish() {
-	if in.bar != nil {
+	if in.shown {
 		_ = in.bar.Clear()
 	}
 }
