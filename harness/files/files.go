@@ -88,6 +88,23 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
+// CanWrite tells whether [Write] could make a file of this path, for programs that have long work to do before they know
+// what to write. It leaves the path as it is.
+func CanWrite(path string) error {
+	_, err := replaceable(path)
+	var f *os.File
+	if err == nil {
+		f, err = os.CreateTemp(filepath.Dir(path), ".*.tmp")
+	}
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, Plain(err))
+	}
+	return nil
+}
+
 // replaceable returns the permissions of the file to make, or says why a path cannot become a file of ours.
 func replaceable(path string) (fs.FileMode, error) {
 	const fresh = 0o644 // temporary files are private; results are to be looked at

@@ -19,6 +19,7 @@ import (
 // pure names the packages that decide, below harness.
 var pure = []string{
 	"netbios", "nbt", "stack", "fault", "nametable", "nameserver", "node", "scenario", "runner", "trace", "check", "sim", "replay",
+	"probe",
 }
 
 // seed is the one file that may turn the seed into numbers.
