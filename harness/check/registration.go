@@ -131,8 +131,7 @@ func (w *watch) claimFault(node int, h *holding) string {
 	if len(toAll) == 0 {
 		return w.consentFault(node, h, toServer)
 	}
-	decided := func(a heard) bool { return a.kind != nbt.KindWACK && a.at < toAll[0].at }
-	if slices.ContainsFunc(h.heard, decided) {
+	if len(h.heard) > 0 {
 		return "claimed by broadcast, although the name server answers"
 	}
 	if text := w.serverFault(node, h, toServer, serverCount); text != "" {

@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "bugs", "fmt", "serve", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "bugs", "fmt", "serve", "probe", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()
@@ -195,6 +195,10 @@ var _ = Describe("Help", func() {
 					Expect(nbtlab(args...)).To(refuse("not an address of this host"), example)
 					continue
 				}
+				if command == "probe" && !strings.Contains(example, "--list") {
+					Expect(understood(args)).To(Succeed(), example) // and not done: nobody is to be probed
+					continue
+				}
 				Expect(nbtlab(args...)).NotTo(exitWith(exitUsage), example)
 			}
 		}
@@ -206,3 +210,15 @@ var _ = Describe("Help", func() {
 		Expect(nbtlab("help", "run", "nosuch")).To(refuse(`unknown command "nosuch"`))
 	})
 })
+
+// understood tells whether a command line is one that its command could carry out.
+func understood(args []string) error {
+	cmd, rest, err := (&app{}).root().Find(args)
+	if err == nil {
+		err = cmd.ParseFlags(rest)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	return err
+}

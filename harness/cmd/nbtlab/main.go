@@ -106,7 +106,7 @@ func (a *app) explain(err error) {
 		return
 	}
 	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
-	for _, name := range []string{"harness: ", "fault: ", "capture: "} {
+	for _, name := range []string{"harness: ", "fault: ", "capture: ", "probe: "} {
 		text = strings.TrimPrefix(text, name) // which of our packages says so is nothing to the user
 	}
 	if strings.HasPrefix(text, "unknown command") {
@@ -155,6 +155,7 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 		a.replayCommand(),
 		a.bugsCommand(),
 		a.fmtCommand(),
+		a.probeCommand(),
 	)
 	return root
 }
