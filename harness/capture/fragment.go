@@ -43,6 +43,7 @@ type partial struct {
 	first    mark // of the fragment that arrived first
 	count    int  // of its fragments
 	total    int  // bytes; -1 while the last fragment is missing
+	furthest int  // where the fragments so far end
 	units    int  // of eight bytes that are there
 	have     [8192 / 64]uint64
 	header   [60]byte // of the fragment with offset 0
@@ -148,13 +149,17 @@ func (d *partial) begin(key datagramKey, now mark) {
 // first.
 func (d *partial) add(header, body []byte, offset int, more bool) (whole bool) {
 	end := offset + len(body)
+	// Only one fragment can be the last, and nothing can be behind it: else there would be as many bytes as there should
+	// be, though some are missing.
+	ends := d.total >= 0
+	if ends && end > d.total || !more && (ends && end < d.total || end < d.furthest) {
+		d.overlaps = true
+		return false
+	}
 	if !more {
-		if d.total >= 0 && d.total != end {
-			d.overlaps = true
-			return false
-		}
 		d.total = end
 	}
+	d.furthest = max(d.furthest, end)
 	if offset == 0 && d.headerN == 0 {
 		d.headerN = copy(d.header[:], header)
 	}

@@ -149,6 +149,17 @@ var _ = Describe("Reading IPv4 fragments", func() {
 		Expect(s.Skipped).To(HaveExactElements(HaveField("Count", 3)))
 	})
 
+	It("does not take bytes behind the end for those that are missing (bad-input 16)", func() {
+		first := piece(long(), 7, 0, 400) // the next eight bytes never come
+		last := piece(long()[:34+808], 7, 408, 400)
+		beyond := piece(long(), 7, 408, 408) // eight bytes behind the end
+		for _, packets := range [][][]byte{{first, last, beyond}, {first, beyond, last}, {beyond, last, first}} {
+			frames, s := good(tapeOf(packets...).buf)
+			Expect(frames).To(BeEmpty())
+			Expect(s.Skipped).To(Equal([]capture.Skip{{Why: "IPv4 fragment", Count: 3, First: 1}}))
+		}
+	})
+
 	It("gives up after 30 seconds of the capture's time, and counts that", func() {
 		all := pieces(long(), 7, 400)
 		t := tapeOf(all...)

@@ -306,6 +306,7 @@ func FuzzAnyFragments(f *testing.F) {
 	fuzzing(f)
 	f.Add([]byte{1, 0, 50, 1, 1, 50, 50, 0}, []byte("payload"))
 	f.Add([]byte{1, 0, 3, 1, 1, 0, 3, 1, 1, 3, 4, 0, 1, 200, 200, 1, 2, 255, 255, 0}, make([]byte, 200))
+	f.Add([]byte("0\x00\x0310\x03\x0400\x01d1"), make([]byte, 64)) // once whole with a hole in it
 	f.Fuzz(func(t *testing.T, moves, data []byte) {
 		RegisterFailHandler(func(message string, _ ...int) { t.Fatal(message) })
 		if len(moves) > 2000 || len(data) > 3000 {
