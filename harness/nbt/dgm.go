@@ -39,6 +39,8 @@ const (
 	SNTP     DatagramFlags = 0x04
 	SNTM     DatagramFlags = 0x08
 	SNTNBDD  DatagramFlags = 0x0c
+
+	dgmReserved DatagramFlags = 0xf0
 )
 
 // Error codes of [DgmError] (RFC 1002 section 4.4.3).
@@ -164,6 +166,9 @@ func (m *DatagramMessage) decode(r *reader, b []byte) error {
 	}
 	if !known {
 		return &ParseError{Field: "MSG_TYPE", Offset: 0, Err: fmt.Errorf("%w: 0x%02x, want 0x10 to 0x16", ErrType, b[0])}
+	}
+	if reserved := m.Flags & dgmReserved; r.lenient() && reserved != 0 {
+		r.note(Odd{Field: "FLAGS", Offset: 1, Err: ErrFlag, Got: int(reserved)})
 	}
 	var err error
 	next := dgmCommonLen

@@ -6,11 +6,11 @@
 // Parsing is strict unless told otherwise. A message is taken only if every byte of it has its place in the RFC's
 // diagrams: counts and lengths agree with what is there, nothing trails, names are thirty-two letters from A to P, and a
 // compression pointer goes back to a name written out. Values that the RFC reserves or does not list (flag bits, opcodes,
-// response codes, record types and classes) are not oddities of form: they are kept as numbers. So what was parsed encodes
-// to the same bytes again.
+// response codes, record types and classes) are kept as numbers: common stacks send some, and that is no reason not to
+// understand them. So what was parsed encodes to the same bytes again.
 //
 // Captures of broken stacks are parsed leniently: what can be read is read, and each place that is not as the RFC has it
-// is listed as a value, an [Odd], with its field and offset. A message so parsed still encodes to the same bytes, without
+// is listed as a value, an [Odd], with its field and offset; so are flags that must be zero. A message so parsed still encodes to the same bytes, without
 // keeping them, unless an Odd says that it cannot; what cannot be read at all is an error as before.
 //
 // Whatever the bytes claim, parsing costs no more than they do: counts allocate by what is there, names end at 255 bytes

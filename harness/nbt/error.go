@@ -30,9 +30,10 @@ var (
 	ErrPointerText    = errors.New("pointers lead to more scope than a message may cost")
 )
 
-// What only lenient parsing tells apart, as the cause of an [Odd].
+// What only lenient parsing tells of, as the cause of an [Odd].
 var (
 	ErrLower = errors.New("letter is lower-case")
+	ErrFlag  = errors.New("flag that must be zero")
 	ErrFewer = errors.New("fewer entries than the count says")
 )
 

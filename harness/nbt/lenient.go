@@ -16,7 +16,9 @@ const (
 	Strict Mode = iota
 
 	// Lenient reads on wherever it is clear how, and lists what was odd, so that the capture of a broken stack is readable
-	// and its defect visible. What strict parsing takes, lenient parsing takes with the same result and nothing odd.
+	// and its defect visible. What strict parsing takes, lenient parsing takes with the same result and nothing odd but
+	// flags ([ErrFlag]): a reserved bit that is set, or one that only a response may have. Strict parsing keeps them as
+	// they are and says nothing, since common stacks set some. Of those of several addresses or names the first is listed.
 	Lenient
 )
 
@@ -41,6 +43,8 @@ const MaxOdd = 16
 func (o Odd) Text() string {
 	is := func(errs ...error) bool { return slices.Contains(errs, o.Err) }
 	switch {
+	case is(ErrFlag):
+		return fmt.Sprintf("%v: 0x%04x", o.Err, o.Got)
 	case is(ErrLetter, ErrLower, ErrReserved, ErrFirstLabel):
 		return fmt.Sprintf("%v: 0x%02x", o.Err, o.Got)
 	case is(ErrTrailing, ErrNameLong):

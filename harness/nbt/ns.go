@@ -66,6 +66,8 @@ const (
 	maxOpcode   = 0xf
 	maxRCode    = 0xf
 	maxUint16   = 0xffff
+
+	zeroInRequests = uint16(ZeroBits|FlagAA|FlagRA) | maxRCode
 )
 
 // Types and class of questions and records (RFC 1002 section 4.2.1.3).
@@ -160,6 +162,8 @@ const (
 	ONTP    NBFlags = 0x2000
 	ONTM    NBFlags = 0x4000
 	ONTH    NBFlags = 0x6000
+
+	nbReserved NBFlags = 0x1fff // Microsoft's stacks set one of them, 0x0400
 )
 
 // NBAddr is an owner of a name: an entry of a record of type NB.
@@ -263,6 +267,9 @@ func (m *NameMessage) decode(r *reader, b []byte) error {
 	m.Opcode = Opcode(word >> opcodeShift & maxOpcode)
 	m.Flags = NMFlags(word) & AllFlags
 	m.RCode = RCode(word & maxRCode)
+	if r.lenient() {
+		r.flags(word)
+	}
 	var n counts
 	for i := range n {
 		n[i] = int(binary.BigEndian.Uint16(b[4+2*i:]))
@@ -311,6 +318,18 @@ func (m *NameMessage) decode(r *reader, b []byte) error {
 	}
 	m.Trailing, err = r.left(b, off)
 	return err
+}
+
+// flags notes bits of the flag word that must be zero: those that section 4.2.1.1 reserves and, in a request, AA, RA and
+// RCODE.
+func (r *reader) flags(word uint16) {
+	odd := word & uint16(ZeroBits)
+	if word&responseBit == 0 {
+		odd = word & zeroInRequests
+	}
+	if odd != 0 {
+		r.note(Odd{Field: "flags", Offset: 2, Err: ErrFlag, Got: int(odd)})
+	}
 }
 
 // space is the memory of a message of the usual shape, in one piece.
@@ -539,6 +558,9 @@ func (m *NameMessage) parseResource(r *reader, b []byte, off int, rr *Resource, 
 	}
 	if form == addressForm {
 		data = rr.parseAddrs(data, single)
+		if r.lenient() {
+			r.addrFlags(rr.Addrs, off)
+		}
 		if !r.lenient() {
 			data = nil
 		}
@@ -623,6 +645,16 @@ func (rr *Resource) parseAddrs(data []byte, single []NBAddr) (rest []byte) {
 		}
 	}
 	return data[n*nbAddrLen:]
+}
+
+// addrFlags notes the first address, of those that begin at an offset, whose flags have a reserved bit.
+func (r *reader) addrFlags(addrs []NBAddr, off int) {
+	for i := range addrs {
+		if reserved := addrs[i].Flags & nbReserved; reserved != 0 {
+			r.note(Odd{Field: "NB_FLAGS", Offset: off + i*nbAddrLen, Err: ErrFlag, Got: int(reserved)})
+			return
+		}
+	}
 }
 
 // clip bounds a part of a message so that appending to it does not change what follows.

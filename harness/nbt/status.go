@@ -41,6 +41,8 @@ const (
 	NameCNF   NameFlags = 0x0800 // in conflict
 	NameACT   NameFlags = 0x0400 // active: set for every name listed
 	NamePRM   NameFlags = 0x0200 // the permanent node name
+
+	nameReserved NameFlags = 0x01ff
 )
 
 // Statistics are the counters of a node status response. Windows fills in UnitID alone, Samba nothing.
@@ -99,9 +101,12 @@ func (s *NodeStatus) parse(r *reader, data []byte, off int, cut bool) error {
 		count = have
 	}
 	s.Names = resize(s.Names, count)
-	s.readNames(rows)
+	flags := s.readNames(rows)
 	if err != nil {
 		return err
+	}
+	if r.lenient() && flags&nameReserved != 0 {
+		r.nameFlags(s.Names, at)
 	}
 	rows, at = rows[count*nodeNameLen:], at+count*nodeNameLen
 	switch rest := len(rows) - statisticsLen; {
@@ -126,14 +131,28 @@ func (s *NodeStatus) parse(r *reader, data []byte, off int, cut bool) error {
 	return nil
 }
 
-func (s *NodeStatus) readNames(rows []byte) {
+// nameFlags notes the first name, of those that begin at an offset, whose flags have a reserved bit.
+func (r *reader) nameFlags(names []NodeName, off int) {
+	for i := range names {
+		if reserved := names[i].Flags & nameReserved; reserved != 0 {
+			at := off + i*nodeNameLen + netbios.NameLen
+			r.note(Odd{Field: "NAME_FLAGS", Offset: at, Err: ErrFlag, Got: int(reserved)})
+			return
+		}
+	}
+}
+
+// readNames reads as many rows as there are names, and returns the flags of all of them.
+func (s *NodeStatus) readNames(rows []byte) (flags NameFlags) {
 	for i := range s.Names {
 		row := rows[i*nodeNameLen:][:nodeNameLen]
 		s.Names[i] = NodeName{
 			Name:  netbios.Name(row[:netbios.NameLen]),
 			Flags: NameFlags(binary.BigEndian.Uint16(row[netbios.NameLen:])),
 		}
+		flags |= s.Names[i].Flags
 	}
+	return flags
 }
 
 func (s *Statistics) parse(b []byte) {

@@ -42,7 +42,7 @@ func (m *NameMessage) Decode(b []byte, mode Mode) error {
 	var name, again *netbios.Name
 	switch binary.BigEndian.Uint64(head[4:]) {
 	case oneQuestion:
-		if len(b) == usualQuery && word&responseBit == 0 && !opcode(word).claims() && cap(m.Questions) > 0 {
+		if len(b) == usualQuery && word&(responseBit|zeroInRequests) == 0 && !opcode(word).claims() && cap(m.Questions) > 0 {
 			m.Questions = m.Questions[:1]
 			m.Answers = m.Answers[:0]
 			m.Additional = m.Additional[:0]
@@ -52,11 +52,12 @@ func (m *NameMessage) Decode(b []byte, mode Mode) error {
 			name = &q.Name
 		}
 	case questionAndRecord:
-		if len(b) == usualClaim && word&responseBit == 0 && cap(m.Questions) > 0 && cap(m.Additional) > 0 {
+		if len(b) == usualClaim && word&(responseBit|zeroInRequests) == 0 && cap(m.Questions) > 0 && cap(m.Additional) > 0 {
 			owner := (*[pointerLen + usualOwner]byte)(b[usualQuery:])
 			rr := &m.Additional[:1][0]
 			if binary.BigEndian.Uint32(owner[:]) == usualPointer<<16|TypeNB &&
-				binary.BigEndian.Uint16(owner[recordFixedLen:]) == nbAddrLen && cap(rr.Addrs) > 0 {
+				binary.BigEndian.Uint16(owner[recordFixedLen:]) == nbAddrLen && cap(rr.Addrs) > 0 &&
+				binary.BigEndian.Uint16(owner[pointerLen+recordFixedLen:])&uint16(nbReserved) == 0 {
 				m.Questions = m.Questions[:1]
 				m.Answers = m.Answers[:0]
 				m.Additional = m.Additional[:1]
@@ -71,11 +72,11 @@ func (m *NameMessage) Decode(b []byte, mode Mode) error {
 			}
 		}
 	case oneAnswer:
-		if len(b) == usualAnswer && word&responseBit != 0 && opcode(word) != OpWACK && cap(m.Answers) > 0 {
+		if len(b) == usualAnswer && word&(responseBit|uint16(ZeroBits)) == responseBit && opcode(word) != OpWACK && cap(m.Answers) > 0 {
 			owner := (*[usualOwner]byte)(b[usualNameEnd:])
 			rr := &m.Answers[:1][0]
 			if binary.BigEndian.Uint16(owner[:]) == TypeNB && binary.BigEndian.Uint16(owner[recordFixedLen-2:]) == nbAddrLen &&
-				cap(rr.Addrs) > 0 {
+				cap(rr.Addrs) > 0 && binary.BigEndian.Uint16(owner[recordFixedLen:])&uint16(nbReserved) == 0 {
 				m.Questions = m.Questions[:0]
 				m.Answers = m.Answers[:1]
 				m.Additional = m.Additional[:0]
@@ -110,8 +111,10 @@ func opcode(word uint16) Opcode { return Opcode(word >> opcodeShift & maxOpcode)
 // leaves every other message to the whole parser.
 func (m *NameMessage) decodeAnswer(b []byte, mode Mode) error {
 	head := (*[usualQuery]byte)(b)
+	word := binary.BigEndian.Uint16(head[2:])
 	letters := (*[lettersLen]byte)(head[headerLen+1:])
-	if len(b) < usualRecord || binary.BigEndian.Uint64(head[4:]) != oneAnswer || head[2]&(responseBit>>8) == 0 ||
+	if len(b) < usualRecord || binary.BigEndian.Uint64(head[4:]) != oneAnswer ||
+		word&(responseBit|uint16(ZeroBits)) != responseBit ||
 		head[headerLen] != lettersLen || head[headerLen+scopeAt] != 0 || !areLetters(letters) || cap(m.Answers) == 0 {
 		return m.decodeOther(b, mode)
 	}
@@ -119,7 +122,7 @@ func (m *NameMessage) decodeAnswer(b []byte, mode Mode) error {
 	if int(binary.BigEndian.Uint16(b[usualRecord-2:])) != len(data) {
 		return m.decodeOther(b, mode)
 	}
-	m.usual(head, binary.BigEndian.Uint16(b[2:]))
+	m.usual(head, word)
 	rr := &m.Answers[:1][0]
 	rr.usual((*[recordFixedLen]byte)(b[usualNameEnd:]))
 	ok := false
@@ -195,6 +198,9 @@ func (rr *Resource) usualAddrs(data []byte) bool {
 	rr.Addrs = rr.Addrs[:n]
 	for i := range rr.Addrs {
 		rr.Addrs[i].usual((*[nbAddrLen]byte)(data[i*nbAddrLen:]))
+		if rr.Addrs[i].Flags&nbReserved != 0 {
+			return false
+		}
 	}
 	return true
 }
@@ -238,7 +244,9 @@ func (m *NameMessage) usualStatus(rr *Resource, data []byte) bool {
 		return false
 	}
 	status.Names = status.Names[:count]
-	status.readNames(data[1:])
+	if status.readNames(data[1:])&nameReserved != 0 {
+		return false
+	}
 	status.Stats.parse(data[1+count*nodeNameLen:])
 	status.Missing, status.Cut, status.Rest = 0, false, nil
 	rr.Status = status
