@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,7 +88,7 @@ func (l *LAN) start(namespace, name string, args ...string) (*Process, error) {
 	if p.Stdin, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := startLasting(cmd); err != nil {
 		return nil, fmt.Errorf("peers: cannot start %s: %w", name, err)
 	}
 	go func() {
@@ -97,6 +98,27 @@ func (l *LAN) start(namespace, name string, args ...string) (*Process, error) {
 	l.procs = append(l.procs, p)
 	return p, nil
 }
+
+// startLasting starts a process from a thread that never ends. Pdeathsig is sent when the thread that started the process
+// does, and those that [Host.In] enters namespaces with do.
+func startLasting(cmd *exec.Cmd) error {
+	starter()
+	err := make(chan error)
+	starts <- func() { err <- cmd.Start() }
+	return <-err
+}
+
+var (
+	starts  = make(chan func())
+	starter = sync.OnceFunc(func() {
+		go func() {
+			runtime.LockOSThread()
+			for start := range starts {
+				start()
+			}
+		}()
+	})
+)
 
 // Pid is the process's identifier: ip netns exec becomes the command.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }

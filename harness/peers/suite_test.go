@@ -5,6 +5,7 @@
 package peers_test
 
 import (
+	"encoding"
 	"os/exec"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gexec"
 
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/peers"
 )
 
@@ -76,4 +78,20 @@ func namespaces() string {
 	out, err := exec.Command("ip", "netns", "list").Output()
 	Expect(err).NotTo(HaveOccurred())
 	return string(out)
+}
+
+// name reads a name as scenarios write it.
+func name(text string) netbios.Name {
+	GinkgoHelper()
+	n, err := netbios.ParseName(text)
+	Expect(err).NotTo(HaveOccurred())
+	return n
+}
+
+// encoded is a message as bytes.
+func encoded(m encoding.BinaryAppender) []byte {
+	GinkgoHelper()
+	b, err := m.AppendBinary(nil)
+	Expect(err).NotTo(HaveOccurred())
+	return b
 }

@@ -338,8 +338,10 @@ func (v *server) run(ctx context.Context) error {
 		}
 	}
 	for _, n := range s.listening {
-		if err := v.listen(n); err != nil {
-			return err
+		for range doors {
+			if err := v.listen(n); err != nil {
+				return err
+			}
 		}
 	}
 	if s.agent {
@@ -384,6 +386,9 @@ func (v *server) add(ctx context.Context, n netbios.Name, command netbios.Comman
 	v.note(noted{Event: "registered", Name: n.String(), Group: group}, "%s registered\n", n)
 	return nil
 }
+
+// doors is how many LISTENs wait on a name of --listen at a time: who calls while one is renewed finds another.
+const doors = 8
 
 // listen keeps accepting sessions for a name. What is sent on them is taken, and that is all.
 func (v *server) listen(n netbios.Name) error {
