@@ -42,9 +42,6 @@ type Recorder interface {
 type Options struct {
 	Ports    Ports
 	Recorder Recorder // nil records nothing
-
-	// Seen, when set, is called with every step of a scenario that begins.
-	Seen func(step int)
 }
 
 // The bounds.
@@ -52,6 +49,7 @@ const (
 	queueLen   = 256     // datagrams of one service that wait for the stacks
 	maxPayload = 4096    // bytes of a datagram; the longest that NBT has any use for is well below
 	maxTimers  = 1 << 16 // of one stack
+	maxEvents  = 1 << 20 // of a scenario's run
 	tooLate    = 200 * time.Millisecond
 )
 
@@ -74,6 +72,7 @@ type LAN struct {
 	out      stack.Outputs
 	cause    uint32
 	step     int32
+	events   int
 	foreign  stack.Conn // numbers of the ends of connections that are no stack of ours
 	dialled  map[netip.AddrPort]bool
 	arrivals []trace.Event // at devices, recorded behind the outputs that brought them about
@@ -172,6 +171,10 @@ func (l *LAN) clock() time.Duration { return max(l.now, time.Since(l.began)) }
 
 func (l *LAN) record(node int, what any, cause uint32) uint32 {
 	if l.opts.Recorder == nil {
+		return 0
+	}
+	if l.events++; l.events > maxEvents && l.script != nil {
+		l.failed = fmt.Sprintf("more than %d events", maxEvents)
 		return 0
 	}
 	return l.opts.Recorder.Add(trace.Event{At: l.now, What: what, Cause: cause, Step: l.step, Node: int16(node)})
@@ -350,8 +353,8 @@ func (l *LAN) rings(t timer) bool {
 	return h.life == t.life && h.armed[t.id] == t.seq
 }
 
-// ringUntil rings the timers that are due at a time, in their order and each at its own time.
-func (l *LAN) ringUntil(at time.Duration) {
+// ringUntil rings the timers that are due at a time, in their order and each at its own time, and tells whether there were any.
+func (l *LAN) ringUntil(at time.Duration) (rang bool) {
 	for len(l.timers) > 0 && l.timers[0].at <= at {
 		t := heap.Pop(&l.timers).(timer)
 		if !l.rings(t) {
@@ -363,8 +366,10 @@ func (l *LAN) ringUntil(at time.Duration) {
 			l.record(t.node, trace.Late{By: late}, 0)
 		}
 		l.input(t.node, stack.Timer{ID: t.id})
+		rang = true
 	}
 	l.now = max(l.now, at)
+	return rang
 }
 
 // Run drives the stacks until the context ends, or a stack crashes: then it returns a [*CrashError].
@@ -380,7 +385,9 @@ func (l *LAN) Run(ctx context.Context) error {
 // next lets one thing happen. It returns false when the context has ended. A time until which to wait at most is given,
 // negative for none; when it has come, nothing need have happened.
 func (l *LAN) next(ctx context.Context, until time.Duration) bool {
-	l.ringUntil(l.clock())
+	if l.ringUntil(l.clock()) {
+		return ctx.Err() == nil // whoever waits for what a timer brought about need not wait on
+	}
 	wait := time.Duration(1<<63 - 1)
 	if len(l.timers) > 0 {
 		wait = l.timers[0].at - l.now
@@ -525,9 +532,6 @@ func (l *LAN) play(ctx context.Context, s *scenario.Scenario, index int, m *runn
 		case runner.Begin:
 			l.step = int32(a.Step)
 			l.record(trace.LAN, trace.StepBegan{}, 0)
-			if l.opts.Seen != nil {
-				l.opts.Seen(a.Step)
-			}
 		case runner.Submit:
 			l.submit(ctx, a.Node, a.Call)
 		case runner.Inject:

@@ -89,8 +89,8 @@ var _ = Describe("A stack on real sockets", func() {
 		lan := live.New(live.Options{Ports: ports})
 		DeferCleanup(lan.Close)
 		boot := func(uint16) stack.Stack { return nil }
-		_, err := lan.Attach("node", netip.MustParsePrefix("192.0.2.1/24"), boot)
-		Expect(err).To(MatchError(And(ContainSubstring("192.0.2.1 is not an address of this host"), ContainSubstring("ip addr add"))))
+		_, err := lan.Attach("node", netip.MustParsePrefix("203.0.113.1/24"), boot)
+		Expect(err).To(MatchError(And(ContainSubstring("203.0.113.1 is not an address of this host"), ContainSubstring("ip addr add"))))
 		taken, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(service(host(4), ports.Name)))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(taken.Close)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -25,13 +26,11 @@ func TestLive(t *testing.T) {
 }
 
 // The specs run on the loopback network, whose broadcasts work like any other's, with ports that need no privilege.
-// All of the loopback network hears a broadcast, so each process of the suite has its own.
-var ports live.Ports
-
-var _ = BeforeSuite(func() {
-	n := uint16(10 * GinkgoParallelProcess())
-	ports = live.Ports{Name: 20137 + n, Datagram: 20138 + n, Session: 20139 + n}
-})
+// All of the loopback network hears a broadcast, so each process has its own, below those that the system gives.
+var ports = func() live.Ports {
+	n := uint16(20000 + 4*(os.Getpid()%3000))
+	return live.Ports{Name: n, Datagram: n + 1, Session: n + 2}
+}()
 
 // host returns an address on the loopback network.
 func host(n byte) netip.Prefix {

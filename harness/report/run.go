@@ -82,8 +82,12 @@ func failures(r check.Report) []check.Outcome {
 func RunText(p *Printer, r harness.Result, repeat string) {
 	p.Printf("%s on %s: ", harness.Path(r.Scenario, r.Case), r.Model)
 	p.Paint(runColour(r.Report.Verdict()), "%s", r.Report.Verdict())
-	p.Printf(" (%d steps, %d expectations, %d frames, seed %d)\n",
-		len(r.Case.Steps), len(r.Report.Outcomes), len(r.Frames), r.Trace.Seed)
+	how := "in real time"
+	if r.Trace.Seed != 0 {
+		how = fmt.Sprintf("seed %d", r.Trace.Seed)
+	}
+	p.Printf(" (%d steps, %d expectations, %d frames, %s)\n",
+		len(r.Case.Steps), len(r.Report.Outcomes), len(r.Frames), how)
 	if r.Report.CannotJudge != "" {
 		p.Printf("\ncannot judge: %s\n", r.Report.CannotJudge)
 	}

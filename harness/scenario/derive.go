@@ -4,6 +4,7 @@ package scenario
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/nbtlab/nbtlab/harness/netbios"
@@ -184,4 +185,14 @@ func (b *binder) clauses(clauses []Clause) []Clause {
 		}
 	}
 	return clauses
+}
+
+// At returns the scenario with its nodes at other addresses, one for each.
+func (s *Scenario) At(addresses []netip.Prefix) *Scenario {
+	moved := *s
+	moved.Nodes = slices.Clone(s.Nodes)
+	for i := range moved.Nodes {
+		moved.Nodes[i].Prefix = addresses[i]
+	}
+	return &moved
 }

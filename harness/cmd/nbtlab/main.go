@@ -64,6 +64,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		a.explain(err)
 		a.status = exitUsage
+		if errors.Is(err, errNoAnswer) {
+			a.status = exitCannotJudge
+		}
 	}
 	if a.bisect && a.status == exitUsage {
 		return exitCannotJudge // git bisect run takes 2 as bad

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,12 +25,25 @@ type selection struct {
 	model    string
 	bindings []string
 	conditions
+	reality
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.title, "case", "", "the case to run, by its title or its folder's name")
 	cmd.Flags().StringArrayVar(&s.bindings, "bind", nil, "replace a name of the scenario, such as CHAT='NBTLAB<1d>'")
 	s.conditions.flags(cmd)
+}
+
+// real performs a run on a real network, which takes no orders.
+func (s *selection) real(ctx context.Context, a *app, sc *scenario.Scenario, c *scenario.Case, control string) (harness.Result, error) {
+	if words := s.conditions.words(); len(words) > 0 {
+		return harness.Result{}, fmt.Errorf("%s: a real network has whims of its own: this is for simulated runs", words[0])
+	}
+	if control != "" {
+		return harness.Result{}, fmt.Errorf("--control %s: this is for simulated runs", control)
+	}
+	index := slices.IndexFunc(sc.Cases, func(x scenario.Case) bool { return x.Slug == c.Slug })
+	return s.reality.perform(ctx, a, sc, index, s.model)
 }
 
 func (s *selection) modelFlag(cmd *cobra.Command) {
@@ -89,7 +104,8 @@ func (s *selection) repeat(nameOrPath, model string) string {
 	for _, b := range s.bindings {
 		args = append(args, "--bind", quote(b))
 	}
-	return strings.Join(append(args, s.words()...), " ")
+	args = append(args, s.reality.words()...)
+	return strings.Join(append(args, s.conditions.words()...), " ")
 }
 
 // quote writes a word as a shell reads it back.
@@ -111,18 +127,30 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run a scenario on one model and judge it as a correct stack",
 		Long: `Run performs a scenario (a shipped name, or the path of a file) on one model, and judges it by what a correct stack does:
 0 when every expectation is met, 1 when one is not, 125 when the run says nothing. On a failure it prints each expectation with
-what there was instead, who holds which reference, and the command that repeats the run.`,
+what there was instead, who holds which reference, and the command that repeats the run.
+
+With --dut it runs on a real network, in real time: the device at an address takes the place of a node, our own nodes are on
+addresses of this host on the same network (each one to itself: --at says which), and what the device has to do itself its --agent
+makes it do. What cannot be done to the device, and a device that is silent, end the run with 125. With --at alone all nodes are
+ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtlab.`,
 		Example: `  nbtlab run q124565 --model buggy
   nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
   nbtlab run q124565-controls --case broadcast --model Q124565
-  nbtlab run ./mine.scenario --lose 5 --seed 7`,
+  nbtlab run ./mine.scenario --lose 5 --seed 7
+  nbtlab run ms00-047 --dut pc=10.77.0.1 --agent pc=./my-agent --pcap out.pcap
+  nbtlab run q124565 --dut pc=10.77.0.1 --agent pc=manual --at peer=10.77.0.2/24`,
 		Args: wants("a scenario"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			sc, c, err := sel.scenarioCase(a, args[0])
 			if err != nil {
 				return err
 			}
-			r, err := sel.performControl(sc, c, control)
+			var r harness.Result
+			if sel.wanted() {
+				r, err = sel.real(cmd.Context(), a, sc, c, control)
+			} else {
+				r, err = sel.performControl(sc, c, control)
+			}
 			if err != nil {
 				return err
 			}
@@ -146,6 +174,8 @@ what there was instead, who holds which reference, and the command that repeats 
 	}
 	sel.flags(cmd)
 	sel.modelFlag(cmd)
+	sel.reality.flags(cmd)
+	sel.dutFlags(cmd)
 	cmd.Flags().StringVar(&pcapPath, "pcap", "", "write the traffic to this file")
 	cmd.Flags().StringVar(&control, "control", "", "run a control of the scenario instead: without-trigger, or restart")
 	cmd.Flags().StringVar(&tracePath, "trace", "", "write the record of the run to this file, as JSON Lines")

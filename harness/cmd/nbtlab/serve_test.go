@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ import (
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
-// The whole loopback network hears a broadcast, so every process of the suite has ports of its own.
-func namePort() uint16 { return uint16(21137 + 10*GinkgoParallelProcess()) }
+// The whole loopback network hears a broadcast, so every process has ports of its own, below those that the system gives.
+func namePort() uint16 { return uint16(20000 + 4*(os.Getpid()%3000)) }
 
 func testPorts() string {
 	return fmt.Sprintf("%d,%d,%d", namePort(), namePort()+1, namePort()+2)
@@ -61,14 +62,17 @@ func serve(args ...string) *servingCommand {
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	s := &servingCommand{stdin: w, interrupt: cancel, status: make(chan int, 1)}
+	ended := make(chan struct{})
 	go func() {
 		defer GinkgoRecover()
+		defer close(ended)
 		s.status <- run(ctx, append([]string{"serve", "--ports", testPorts()}, args...), r, &s.stdout, &s.stderr)
 		Expect(r.Close()).To(Succeed())
 	}()
 	DeferCleanup(func() {
 		cancel()
 		Expect(w.Close()).To(Succeed())
+		Eventually(ended).WithTimeout(10 * time.Second).Should(BeClosed())
 	})
 	return s
 }
@@ -198,8 +202,8 @@ var _ = Describe("nbtlab serve", func() {
 		Entry(nil, "serve wants an address: --addr ADDRESS"),
 		Entry(nil, "want an IPv4 address, such as 10.77.0.1/24", "--addr", "pc"),
 		Entry(nil, "want an IPv4 address", "--addr", "::1"),
-		Entry(nil, "it is not an address of this host", "--addr", "192.0.2.1"),
-		Entry(nil, "192.0.2.1 is not an address of this host", "--addr", "192.0.2.1/24"),
+		Entry(nil, "it is not an address of this host", "--addr", "203.0.113.1"),
+		Entry(nil, "203.0.113.1 is not an address of this host", "--addr", "203.0.113.1/24"),
 		Entry(nil, "there is no scenario whose bug it could be", "--addr", "127.0.0.1", "--model", "buggy"),
 		Entry(nil, "there are fixed, Q124565", "--addr", "127.0.0.1", "--model", "Q1"),
 		Entry(nil, "there are rfc1002, netbt", "--addr", "127.0.0.1", "--profile", "fast"),

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness/capture"
+)
+
+// runReal runs a scenario on the loopback network.
+func runReal(args ...string) outcome {
+	GinkgoHelper()
+	return nbtlab(append([]string{"run", "mine.scenario", "--ports", testPorts()}, args...)...)
+}
+
+// ms00047 is what a stranger can do to a device that nobody has a hand at, and what can be seen of it.
+const ms00047 = `bug   MS00-047 in pc
+node  pc        10.0.0.10/24
+node  stranger  10.0.0.66/24
+
+stranger  inject  conflict-demand CHAT to pc id 0xbad0  trigger
+          -> CHAT in names pc registered  | MS00-047! CHAT in names pc conflict
+`
+
+var _ = Describe("nbtlab run on a real network", func() {
+	It("plays a scenario between nodes of ours, records it, and judges it like any other", func() {
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npc    add-name   CHAT\npeer  find-name  CHAT\n"+
+			"      -> ok, answer CHAT from pc\n")
+		out := runReal("--at", "pc=127.79.0.1/8", "--at", "peer=127.79.0.2/8", "--pcap", "out.pcap", "--trace", "out.jsonl")
+		Expect(out).To(And(exitWith(exitAsExpected), show("mine on fixed on a real network: pass (2 steps, 2 expectations, 6 frames, in real time)")))
+		Expect(out.Stderr).To(MatchRegexp(`(?m)^ +\d\.\d{3}s  line 4: pc add-name CHAT$`))
+		c, err := capture.ReadFile("out.pcap")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Frames).To(HaveLen(6))
+		Expect(c.Frames[0].From.String()).To(Equal("127.79.0.1:137"))
+		Expect(read("out.jsonl")).To(ContainSubstring(`"event":"ended"`))
+	})
+
+	It("tells a device with the bug from one without, with nobody's hand at it", func() {
+		write("mine.scenario", ms00047)
+		for model, status := range map[string]int{"fixed": exitAsExpected, "MS00-047": exitNot} {
+			device := serve("--addr", "127.79.0.3/8", "--name", "CHAT", "--model", model)
+			Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "stranger=127.79.0.4/8", "--json")
+			Expect(out).To(exitWith(status), model)
+			Expect(out.Stdout).To(ContainSubstring(`"model":"pc at 127.79.0.3"`))
+			Expect(device.end()).To(Equal(exitAsExpected))
+		}
+	})
+
+	It("tells of a forbidden frame when it is seen, and ends there with --fail-fast", func() {
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npeer  inject  query CHAT to pc id 0x7001\n"+
+			"      -> no answer CHAT from pc\npeer  add-name  FRIEND\n")
+		device := serve("--addr", "127.79.0.3/8", "--name", "CHAT")
+		Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+		out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--fail-fast")
+		Expect(out).To(And(exitWith(exitNot), show("fail (2 steps, 1 expectations, 2 frames", "one on the wire: frame 2")))
+		Expect(out.Stderr).To(ContainSubstring("seen, and must not be: no answer CHAT from pc"))
+		Expect(out.Stderr).NotTo(ContainSubstring("add-name"))
+	})
+
+	Describe("cannot judge", func() {
+		BeforeEach(func() { write("mine.scenario", shipped("q124565")) })
+
+		It("a device that has no agent for what it would have to do, and names that", func() {
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8")
+			Expect(out).To(And(exitWith(exitCannotJudge),
+				show("line 16: pc add-name CHAT: this needs add-name of pc, which has no agent to do it", "(9 steps, 0 expectations, 0 frames")))
+		})
+
+		It("a device whose agent is not capable of it", func() {
+			write("agent.sh", `echo '{"nbtlab_agent":1,"name":"x","can":["add-name","delete-name"]}'; cat >/dev/null`)
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=sh agent.sh")
+			Expect(out).To(And(exitWith(exitCannotJudge), show("needs listen of pc, of which its agent is not capable")))
+		})
+
+		It("with an agent that does not speak the protocol", func() {
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=echo hello")
+			Expect(out).To(exitWith(exitCannotJudge))
+			Expect(out.Stderr).To(ContainSubstring(`does not speak the agent protocol: "hello" is no JSON object`))
+		})
+
+		It("a device that is silent", func() {
+			write("mine.scenario", ms00047)
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "stranger=127.79.0.4/8")
+			Expect(out).To(And(exitWith(exitCannotJudge), show("pc at 127.79.0.3 is silent", "is it switched on, and within reach?")))
+		})
+
+		It("a run whose agent is killed in the middle, at once", func() {
+			device := serve("--addr", "127.79.0.3/8")
+			Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("serving"))
+			write("mine.scenario", shipped("q140419"))
+			write("agent.sh", `echo '{"nbtlab_agent":1,"name":"x","can":["add-name","add-group","stop"]}'; read -r request; kill -9 $$`)
+			began := time.Now()
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=exec sh agent.sh")
+			Expect(out).To(And(exitWith(exitCannotJudge), show("the agent of pc: it has ended: signal: killed")))
+			Expect(time.Since(began)).To(BeNumerically("<", 8*time.Second))
+		})
+
+		It("a run that was interrupted, and loses nothing of it", func() {
+			write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npc  add-name  CHAT\nafter 1h\npeer add-name CHAT\n")
+			ctx, cancel := context.WithCancel(context.Background())
+			var stdout, stderr safeBuffer
+			status := make(chan int, 1)
+			go func() {
+				status <- run(ctx, []string{
+					"run", "mine.scenario", "--ports", testPorts(), "--at", "pc=127.79.0.1/8", "--at", "peer=127.79.0.2/8", "--pcap", "out.pcap",
+				}, strings.NewReader(""), &stdout, &stderr)
+			}()
+			Eventually(stderr.String).WithTimeout(10 * time.Second).Should(ContainSubstring("after 1h"))
+			cancel()
+			Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitCannotJudge)))
+			Expect(stdout.String()).To(ContainSubstring("the run was interrupted"))
+			c, err := capture.ReadFile("out.pcap")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(c.Frames).To(HaveLen(4))
+		})
+	})
+
+	It("has a person for an agent where no program can be one", func() {
+		device := serve("--addr", "127.79.0.3/8", "--name", "CHAT")
+		Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npc    delete-name  CHAT\n      -> NRC_ACTSES\n"+
+			"peer  add-name     FRIEND\n")
+		args := []string{"run", "mine.scenario", "--ports", testPorts(), "--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=manual"}
+		var stdout, stderr bytes.Buffer
+		Expect(run(context.Background(), args, strings.NewReader("0f\n"), &stdout, &stderr)).To(Equal(exitAsExpected), stdout.String())
+		Expect(stderr.String()).To(ContainSubstring("on pc: end what registered the name CHAT<20>\n"))
+		Expect(run(context.Background(), args, strings.NewReader("n\n"), &stdout, &stderr)).To(Equal(exitCannotJudge))
+		Expect(run(context.Background(), args, strings.NewReader(""), &stdout, &stderr)).To(Equal(exitCannotJudge))
+	})
+
+	DescribeTable("says what is wrong, and what to do about it",
+		func(because string, args ...string) {
+			Expect(os.WriteFile("mine.scenario", []byte(ms00047), 0o600)).To(Succeed())
+			Expect(runReal(args...)).To(refuse(because))
+		},
+		Entry(nil, "want NODE=ADDRESS, such as pc=10.77.0.1", "--dut", "127.0.0.1"),
+		Entry(nil, "want NODE=ADDRESS", "--at", "pc=::1"),
+		Entry(nil, "pc has an address already", "--at", "pc=127.0.0.2", "--at", "pc=127.0.0.3"),
+		Entry(nil, "mine has no node host (it has pc, stranger)", "--dut", "host=127.0.0.1"),
+		Entry(nil, "203.0.113.1 is on no network of this host", "--dut", "pc=203.0.113.1"),
+		Entry(nil, "stranger: 203.0.113.2 is not an address of this host", "--dut", "pc=203.0.113.1", "--at", "stranger=203.0.113.2/24"),
+		Entry(nil, "203.0.113.2 of stranger is not on the network of the others, 127.0.0.0/8", "--dut", "pc=127.0.0.3/8", "--at", "stranger=203.0.113.2"),
+		Entry(nil, "127.0.0.3 is given to pc and to stranger", "--dut", "pc=127.0.0.3", "--at", "stranger=127.0.0.3"),
+		Entry(nil, "want NODE=COMMAND", "--dut", "pc=127.0.0.3", "--agent", "pc"),
+		Entry(nil, "there is no --dut stranger=ADDRESS", "--dut", "pc=127.0.0.3", "--agent", "stranger=true"),
+		Entry(nil, "a real network has whims of its own", "--dut", "pc=127.0.0.3", "--lose", "5"),
+		Entry(nil, "this is for simulated runs", "--dut", "pc=127.0.0.3", "--control", "restart"),
+	)
+})
