@@ -19,6 +19,10 @@ type Options struct {
 	// Quoted asks for datagrams quoted in ICMP errors as well, whose Tunnel is [QuotedTunnel]. They did not arrive anywhere,
 	// and mostly only their beginning is there.
 	Quoted bool
+
+	// Unchecked leaves the checksums of UDP and TCP alone, for who has no use for [trace.Frame] Odd: they take every byte of a
+	// capture into the processor once more.
+	Unchecked bool
 }
 
 // QuotedTunnel is what the datagrams quoted in ICMP errors came through.
@@ -122,7 +126,7 @@ func (r *reader) read(from io.Reader, bufferSize int) (Summary, error) {
 		return Summary{}, err
 	}
 	r.fragments.skipped, r.fragments.dropped = &r.skipped, &r.dropped
-	r.packetNow.texts, r.packetNow.fragments = &r.texts, &r.fragments
+	r.packetNow.texts, r.packetNow.fragments, r.packetNow.unchecked = &r.texts, &r.fragments, r.opts.Unchecked
 	var rec record
 	var link linkType // the first one that is not supported
 	readable, unreadable := false, false

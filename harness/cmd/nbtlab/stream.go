@@ -23,9 +23,10 @@ const standardInput = "-"
 
 // source is a capture that a command is about.
 type source struct {
-	path     string
-	maxBytes int64
-	idle     func() error // called whenever more has to be read: what is to be seen by then should be written; may be nil
+	path      string
+	maxBytes  int64
+	unchecked bool         // leave checksums alone
+	idle      func() error // called whenever more has to be read: what is to be seen by then should be written; may be nil
 }
 
 func (s *source) flags(cmd *cobra.Command) {
@@ -70,7 +71,7 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 			progressbar.OptionSetPredictTime(false), progressbar.OptionSetWidth(40), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	var own error // what our side gave up for
-	sum, err := capture.Stream(&in, capture.Options{MaxBytes: s.maxBytes, Quoted: quoted}, func(f *capture.Frame) error {
+	sum, err := capture.Stream(&in, capture.Options{MaxBytes: s.maxBytes, Quoted: quoted, Unchecked: s.unchecked}, func(f *capture.Frame) error {
 		own = each(f)
 		return own
 	})
