@@ -18,7 +18,7 @@ import (
 
 // pure names the packages that decide, below harness.
 var pure = []string{
-	"netbios", "nbt", "stack", "fault", "nametable", "nameserver", "node", "scenario", "runner", "trace", "check", "sim", "replay",
+	"netbios", "nbt", "stack", "fault", "nametable", "nameserver", "node", "scenario", "runner", "trace", "check", "sim", "replay", "survey",
 	"probe",
 }
 
