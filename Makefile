@@ -78,6 +78,11 @@ bench-decode: ## decode --stats of a million packets against tshark and capinfos
 	$(GO) test -run='^$$' -bench='^BenchmarkDecode$$' -benchtime=$(PAIRS)x ./harness/cmd/nbtlab
 	$(GO) test -run='^$$' -bench='^BenchmarkNBNS$$' ./harness/nbtlayers
 
+.PHONY: bench-replay
+bench-replay: ## explain of a million packets against tshark (installs it on Debian as root)
+	harness/wireshark.sh
+	$(GO) test -run='^$$' -bench='^BenchmarkExplain$$' -benchtime=$(PAIRS)x ./harness/cmd/nbtlab
+
 .PHONY: test-captures
 test-captures: ## hold what decode reads in NBTLAB_CAPTURES=dir against what tshark dissects there, field by field
 	harness/captures.sh

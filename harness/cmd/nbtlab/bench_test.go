@@ -62,6 +62,30 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkExplain tells what a million packets show, as a whole process, beside tshark's protocol hierarchy, in turn: its
+// share of the processor time, which is to be below 1/20, 0.05, and its peak of memory, which is to be below 64 MiB.
+func BenchmarkExplain(b *testing.B) {
+	if _, err := exec.LookPath("tshark"); err != nil {
+		b.Fatal("tshark is what explain is measured against: on Debian, apt-get install tshark")
+	}
+	file := filepath.Join(b.TempDir(), "million.pcap")
+	process(b, build(b, "../../traffic"), "-o", file)
+	nbtlab := build(b, ".")
+	var cpu, memory []float64
+	for b.Loop() {
+		explain := process(b, nbtlab, "explain", file)
+		tshark := process(b, "tshark", "-q", "-z", "io,phs", "-r", file)
+		cpu = append(cpu, seconds(explain)/seconds(tshark))
+		memory = append(memory, peak(explain)/kibibytesPerMebibyte)
+	}
+	b.ReportMetric(median(cpu), "cpu/tshark")
+	b.ReportMetric(median(memory), "MiB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// kibibytesPerMebibyte turns a peak, which Linux counts in KiB, into MiB.
+const kibibytesPerMebibyte = 1024
+
 // build builds a command and returns where it is.
 func build(b *testing.B, pkg string) string {
 	b.Helper()

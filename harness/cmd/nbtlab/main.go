@@ -156,6 +156,7 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 		a.recordCommand(),
 		a.decodeCommand(),
 		a.replayCommand(),
+		a.explainCommand(),
 		a.bugsCommand(),
 		a.fmtCommand(),
 		a.probeCommand(),

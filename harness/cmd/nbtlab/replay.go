@@ -19,6 +19,7 @@ import (
 
 // view reads what a capture shows of a host.
 func (a *app) view(s source, host netip.Addr) (*replay.View, capture.Summary, error) {
+	defer a.untilInterrupted()()
 	v := replay.NewView(host)
 	sum, err := a.stream(s, true, func(f *capture.Frame) error {
 		if f.Tunnel == capture.QuotedTunnel {

@@ -130,7 +130,7 @@ var _ = Describe("nbtlab replay", func() {
 })
 
 // readers are the commands that read a capture, with all they need but its name.
-var readers = [][]string{{"replay", "--host", pcHost}}
+var readers = [][]string{{"replay", "--host", pcHost}, {"explain"}}
 
 var _ = Describe("Bad captures", func() {
 	each := func(file string, want types.GomegaMatcher) {
