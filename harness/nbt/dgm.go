@@ -89,6 +89,7 @@ var _ encoding.BinaryAppender = DatagramMessage{}
 
 // Lengths in bytes.
 const (
+	dgmIDEnd     = 4  // MSG_TYPE to DGM_ID: what is told of a header that is cut short
 	dgmCommonLen = 10 // MSG_TYPE to SOURCE_PORT
 	dgmHeaderLen = 14 // and DGM_LENGTH and PACKET_OFFSET
 	dgmErrorLen  = dgmCommonLen + 1
@@ -155,13 +156,15 @@ func (m *DatagramMessage) parse(b []byte, mode Mode) error {
 
 func (m *DatagramMessage) decode(r *reader, b []byte) error {
 	known := len(b) == 0 || DatagramType(b[0]) >= DgmUnique && DatagramType(b[0]) <= DgmNegative
+	if len(b) >= dgmIDEnd {
+		m.Type = DatagramType(b[0])
+		m.Flags = DatagramFlags(b[1])
+		m.ID = binary.BigEndian.Uint16(b[2:])
+	}
 	if known && len(b) < dgmCommonLen {
 		return dgmCommonFields.cut(0, len(b))
 	}
 	if len(b) >= dgmCommonLen {
-		m.Type = DatagramType(b[0])
-		m.Flags = DatagramFlags(b[1])
-		m.ID = binary.BigEndian.Uint16(b[2:])
 		m.Source = netip.AddrPortFrom(netip.AddrFrom4([ipv4Len]byte(b[4:])), binary.BigEndian.Uint16(b[8:]))
 	}
 	if !known {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 )
 
 // read parses a vector leniently, without an error.
@@ -230,6 +231,15 @@ func encodeChain(m nbt.NameMessage) []byte {
 	return b
 }
 
+var _ = Describe("Parsing the beginning of a name service message", func() {
+	It("hands out number and flags, if it has those (bad-input 8)", func() {
+		m, err := nbt.ParseNameMessageLenient([]byte{0x12, 0x34, 0xad, 0x86, 0})
+		Expect(err).To(MatchError(nbt.ErrTruncated))
+		Expect(m.ID).To(BeEquivalentTo(0x1234))
+		Expect(m.FlagWord()).To(BeEquivalentTo(0xad86))
+	})
+})
+
 var _ = Describe("Parsing a datagram service message leniently", func() {
 	It("tells by how much DGM_LENGTH is wrong (bad-input 14)", func() {
 		m := read(nbt.ParseDatagramLenient, "datagram-length-with-header")
@@ -250,6 +260,12 @@ var _ = Describe("Parsing a datagram service message leniently", func() {
 		Expect(err).To(MatchError(nbt.ErrType))
 		Expect(m.Source).To(Equal(from))
 		Expect(m.ID).To(BeEquivalentTo(0x2001))
+	})
+
+	It("hands out type, flags and number of one that is cut short behind them (bad-input 14)", func() {
+		m, err := nbt.ParseDatagramLenient([]byte{0x11, 2, 0x20, 1, 10})
+		Expect(err).To(MatchError(nbt.ErrTruncated))
+		Expect(m).To(And(HaveField("Type", nbt.DgmGroup), HaveField("Flags", nbt.DgmFirst), HaveField("ID", BeEquivalentTo(0x2001))))
 	})
 
 	It("reads names in lower-case letters (bad-input 6)", func() {
@@ -282,9 +298,33 @@ var _ = Describe("Parsing a session service message leniently", func() {
 	})
 
 	It("hands out the data of a message that is cut short", func() {
-		m, err := nbt.ParseSessionMessageLenient([]byte{0, 0, 0, 9, 'h', 'i'})
+		cut := []byte{0, 0, 0, 9, 'h', 'i'}
+		m, err := nbt.ParseSessionMessageLenient(cut)
 		Expect(err).To(MatchError(nbt.ErrTruncated))
 		Expect(string(m.Data)).To(Equal("hi"))
+		Expect(m.Length()).To(Equal(9))
+		Expect(m.AppendBinary(nil)).To(Equal(cut))
+	})
+
+	It("hands out LENGTH and the names of a request that is cut short", func() {
+		b, err := nbt.SessionRequest(demo, peer).AppendBinary(nil)
+		Expect(err).NotTo(HaveOccurred())
+		m, err := nbt.ParseSessionMessageLenient(b[:len(b)-1])
+		Expect(err).To(MatchError(ContainSubstring("CALLING_NAME at offset 38: message ends")))
+		Expect(m.Called).To(Equal(demo))
+		Expect(m.Length()).To(Equal(68))
+		Expect(m.Odd).To(HaveExactElements(HaveField("Text()", Equal("message ends before this field does: says 68, there are 67"))))
+		b[3]++
+		m, err = nbt.ParseSessionMessageLenient(b)
+		Expect(err).To(MatchError(ContainSubstring("LENGTH at offset 2: message ends")))
+		Expect([]netbios.Name{m.Called, m.Calling}).To(Equal([]netbios.Name{demo, peer}))
+		Expect(m.Length()).To(Equal(69))
+	})
+
+	It("hands out LENGTH of a request with a name that cannot be read", func() {
+		m, err := nbt.ParseSessionMessageLenient(append([]byte{0x81, 0, 0, 5}, "\x40abcd"...))
+		Expect(err).To(MatchError(ContainSubstring("CALLED_NAME")))
+		Expect(m.Length()).To(Equal(5))
 	})
 })
 

@@ -177,6 +177,7 @@ var _ encoding.BinaryAppender = NameMessage{}
 // Lengths in bytes.
 const (
 	headerLen        = 12
+	flagsEnd         = 4  // NAME_TRN_ID and the flags: what is told of a header that is cut short
 	recordFixedLen   = 10 // RR_TYPE, RR_CLASS, TTL and RDLENGTH
 	questionFixedLen = 4  // QUESTION_TYPE and QUESTION_CLASS
 	nbAddrLen        = 6  // NB_FLAGS and NB_ADDRESS
@@ -258,7 +259,7 @@ func (m *NameMessage) reset() {
 }
 
 func (m *NameMessage) decode(r *reader, b []byte) error {
-	if len(b) < headerLen {
+	if len(b) < flagsEnd {
 		return headerFields.cut(0, len(b))
 	}
 	m.ID = binary.BigEndian.Uint16(b)
@@ -267,6 +268,9 @@ func (m *NameMessage) decode(r *reader, b []byte) error {
 	m.Opcode = Opcode(word >> opcodeShift & maxOpcode)
 	m.Flags = NMFlags(word) & AllFlags
 	m.RCode = RCode(word & maxRCode)
+	if len(b) < headerLen {
+		return headerFields.cut(0, len(b))
+	}
 	if r.lenient() {
 		r.flags(word)
 	}

@@ -53,13 +53,15 @@ type SessionMessage struct {
 	Data         []byte         // may be empty: a message of no bytes is a message (KB Q126560)
 
 	// What only lenient parsing finds. Reserved are the reserved bits of FLAGS. Rest is what LENGTH counts behind what the
-	// type has or, if Short, all that there is of that. Trailing is what follows the message.
+	// type has or, if Short, all that there is of that. Trailing is what follows the message. LengthOff is how much more
+	// LENGTH says than there is, of a message that could not be read to its end.
 	CalledBare, CallingBare   bool // the name is no NetBIOS name but the labels of its scope alone
 	CalledLower, CallingLower LowerCase
 	Reserved                  uint8
 	Short                     bool
 	Rest                      []byte
 	Trailing                  []byte
+	LengthOff                 int
 	Odd                       []Odd // what is not as the RFC has it; not encoded
 
 	// Loose is set by lenient parsing when there is something odd, and may be set to build a message that is: AppendBinary
@@ -78,9 +80,9 @@ const (
 
 var ssnHeaderFields = fixed{{"TYPE", 1}, {"FLAGS", 1}, {"LENGTH", 2}}
 
-// Length returns LENGTH with the bit of FLAGS that belongs to it: the bytes that follow the header.
+// Length returns LENGTH with the bit of FLAGS that belongs to it: the bytes that follow the header, or that should.
 func (m SessionMessage) Length() int {
-	length := len(m.Rest)
+	length := len(m.Rest) + m.LengthOff
 	switch m.Type {
 	case SsnMessage:
 		length += len(m.Data)
@@ -135,8 +137,8 @@ func ParseSessionMessage(b []byte) (SessionMessage, error) {
 }
 
 // ParseSessionMessageLenient reads one whole message as far as it can be read, see [Lenient]; what was odd is in Odd. What
-// cannot be read is a [*ParseError] as in [ParseSessionMessage]; of a session message that is cut short, that comes with
-// the data there is.
+// cannot be read is a [*ParseError] as in [ParseSessionMessage]; of a message that is cut short, that comes with the data or
+// the names there are, and with LENGTH.
 func ParseSessionMessageLenient(b []byte) (SessionMessage, error) {
 	var m SessionMessage
 	err := m.parse(b, Lenient)
@@ -173,14 +175,16 @@ func (m *SessionMessage) decode(r *reader, b []byte) error {
 	if err != nil {
 		return err
 	}
+	if err = m.decodeBody(r, b, total); err != nil {
+		m.LengthOff = total - SessionHeaderLen - m.Length() // so that LENGTH is told as it is
+	}
+	return err
+}
+
+// decodeBody decodes a message that is as long as its header says, or should be.
+func (m *SessionMessage) decodeBody(r *reader, b []byte, total int) (err error) {
 	if len(b) < total {
-		if r.lenient() && m.Type == SsnMessage {
-			m.Data = clip(b[SessionHeaderLen:])
-		}
-		return &ParseError{
-			Field: "LENGTH", Offset: 2,
-			Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, total-SessionHeaderLen, len(b)-SessionHeaderLen),
-		}
+		return m.decodeCut(r, b, total)
 	}
 	body := b[SessionHeaderLen:total]
 	switch m.Type {
@@ -208,6 +212,26 @@ func (m *SessionMessage) decode(r *reader, b []byte) error {
 	}
 	m.Trailing, err = r.left(b, total)
 	return err
+}
+
+// decodeCut reads what there is, if leniently, of a message that ends before LENGTH says.
+func (m *SessionMessage) decodeCut(r *reader, b []byte, total int) error {
+	says, follow := total-SessionHeaderLen, len(b)-SessionHeaderLen
+	if r.lenient() {
+		switch m.Type {
+		case SsnMessage:
+			m.Data = clip(b[SessionHeaderLen:])
+		case SsnRequest:
+			r.note(Odd{Field: "LENGTH", Offset: 2, Err: ErrTruncated, Got: says, Want: follow})
+			if err := m.parseRequest(r, b); err != nil {
+				return err
+			}
+		case SsnPositive, SsnNegative, SsnRetarget, SsnKeepAlive:
+		}
+	}
+	return &ParseError{
+		Field: "LENGTH", Offset: 2, Err: fmt.Errorf("%w: says %d bytes, %d follow", ErrTruncated, says, follow),
+	}
 }
 
 func (m *SessionMessage) parseRequest(r *reader, b []byte) error {
@@ -287,8 +311,8 @@ func (m SessionMessage) AppendBinary(b []byte) ([]byte, error) {
 		return b, &EncodeError{"TYPE", fmt.Errorf("%w: 0x%02x", ErrType, uint8(m.Type))}
 	}
 	e = append(e, m.Rest...)
-	length := len(e) - start - SessionHeaderLen
-	if length > MaxSessionLen {
+	length := len(e) - start - SessionHeaderLen + m.LengthOff
+	if length < 0 || length > MaxSessionLen {
 		return b, rangeError("LENGTH", length, MaxSessionLen)
 	}
 	e[start+1] = byte(length>>16) | m.Reserved&^lengthBit
