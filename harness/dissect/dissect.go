@@ -76,14 +76,31 @@ func (m *Message) HasHeader() bool {
 	return false
 }
 
+// ReadTo is how many bytes of the message were read: all of them, or those before the fault. Of a session message that is
+// shorter than its LENGTH says, all that there are.
+func (m *Message) ReadTo() int {
+	n := len(m.Frame.Payload)
+	if m.Err == nil || m.Err.Field == "LENGTH" && n >= nbt.SessionHeaderLen {
+		return n
+	}
+	return m.Err.Offset
+}
+
 // WasRead reports whether a name that the message has was read: whether the fault that ended the reading, if any, lies behind
 // it.
 func (m *Message) WasRead(field string) bool {
 	if m.Err == nil {
 		return true
 	}
-	read := map[string]string{"DESTINATION_NAME": "SOURCE_NAME", "CALLING_NAME": "CALLED_NAME"}
-	return read[m.Err.Field] == field
+	switch m.Err.Field {
+	case "LENGTH":
+		return len(m.Frame.Payload) >= nbt.SessionHeaderLen
+	case "DESTINATION_NAME":
+		return field == "SOURCE_NAME"
+	case "CALLING_NAME":
+		return field == "CALLED_NAME"
+	}
+	return false
 }
 
 // String tells the message in a line: what it is and whom it is about.

@@ -100,6 +100,30 @@ var _ = Describe("Picking messages", func() {
 		}
 	})
 
+	It("looks at the names that stand before the place where a message breaks off", func() {
+		datagram := encoded(nbt.UniqueDatagram(1, netip.AddrPortFrom(pc, 138), named("FRIEND"), named("CHAT"), nil))
+		request := encoded(nbt.SessionRequest(named("CHAT"), named("FRIEND")))
+		both := append(request[:3:3], request[3]+1)
+		for _, x := range []struct {
+			f            *capture.Frame
+			friend, chat bool
+		}{
+			{frame(1, capture.DatagramService, datagram[:60]), true, false},
+			{frame(1, capture.SessionService, request[:60]), false, true},
+			{frame(1, capture.SessionService, append(both, request[4:]...)), true, true},
+			{frame(1, capture.SessionService, request[:38]), false, true},
+			{frame(1, capture.SessionService, request[:30]), false, false},
+			{frame(1, capture.SessionService, request[:3]), false, false},
+		} {
+			m := read(x.f)
+			Expect(m.Err).To(HaveOccurred())
+			for text, picked := range map[string]bool{"FRIEND": x.friend, "CHAT": x.chat} {
+				f := dissect.Filter{Names: []dissect.NamePattern{pattern(text)}}
+				Expect(f.Picks(m)).To(Equal(picked), "%s in %v", text, m.Err)
+			}
+		}
+	})
+
 	It("takes no message for a name that could not be read", func() {
 		b := encoded(nbt.UniqueDatagram(1, netip.AddrPortFrom(pc, 138), named("FRIEND"), named("CHAT"), nil))
 		b[14] = 0x40

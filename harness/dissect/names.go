@@ -34,24 +34,21 @@ func (m *Message) mentions(each func(mention)) {
 		m.nameServiceMentions(from, each)
 	case capture.DatagramService:
 		d := &m.Datagram
-		if m.Err != nil {
-			return
-		}
-		if d.HasNames() && !d.SourceBare {
+		if d.HasNames() && !d.SourceBare && m.WasRead("SOURCE_NAME") {
 			each(mention{&d.SourceName, holder, from})
 		}
-		if (d.HasNames() || d.Type > nbt.DgmError) && !d.DestBare {
+		if (d.HasNames() || d.Type > nbt.DgmError) && !d.DestBare && m.WasRead("DESTINATION_NAME") {
 			each(mention{&d.DestName, asker, from})
 		}
 	case capture.SessionService:
 		s := &m.Session
-		if m.Err != nil || s.Type != nbt.SsnRequest {
+		if s.Type != nbt.SsnRequest {
 			return
 		}
-		if !s.CallingBare {
+		if !s.CallingBare && m.WasRead("CALLING_NAME") {
 			each(mention{&s.Calling, holder, from})
 		}
-		if !s.CalledBare {
+		if !s.CalledBare && m.WasRead("CALLED_NAME") {
 			each(mention{&s.Called, asker, from})
 		}
 	}

@@ -49,8 +49,8 @@ func DecodedLine(p *Printer, m *dissect.Message) {
 func DecodedFields(p *Printer, m *dissect.Message) {
 	if m.HasHeader() {
 		for _, f := range m.Fields() {
-			if m.Err != nil && f.Offset >= m.Err.Offset {
-				break // was not read
+			if f.Offset >= m.ReadTo() {
+				break
 			}
 			p.Printf("        %4d  %-24s  %s\n", f.Offset, f.Name, f.Value)
 		}
@@ -115,7 +115,12 @@ func brief(m *dissect.Message) string {
 	}
 	s := m.Session
 	n := len(s.Data)
-	if m.Err != nil && n == 0 {
+	switch {
+	case m.Err == nil || n > 0 || s.Type == nbt.SsnRequest && m.WasRead("CALLING_NAME"):
+	case s.Type == nbt.SsnRequest && m.WasRead("CALLED_NAME"):
+		called, scope := nameAndScope(s.Called.String(), s.CalledScope, s.CalledBare)
+		return strings.TrimSuffix(fmt.Sprintf("%v %s.%s", s.Type, called, scope), ".")
+	default:
 		return s.Type.String()
 	}
 	if n <= maxInLine {
@@ -196,7 +201,7 @@ func DecodedJSON(w io.Writer, file string, m *dissect.Message) error {
 		Src: f.From.Addr().String(), Dst: f.To.Addr().String(), SPort: f.From.Port(), DPort: f.To.Port(),
 		Tunnel: f.Tunnel, Service: m.Service.String(), Kind: m.Kind(),
 	}
-	if m.HasHeader() {
+	if m.HasHeader() || m.ReadTo() >= identified {
 		switch m.Service {
 		case capture.NameService:
 			line.nameService(&m.Name)
@@ -217,6 +222,9 @@ func DecodedJSON(w io.Writer, file string, m *dissect.Message) error {
 	}
 	return JSON(w, line)
 }
+
+// identified is how many bytes of a message of the name or datagram service have its number and its flags.
+const identified = 4
 
 // epoch writes a time as seconds since 1970, with nanoseconds.
 func epoch(unixNano int64) string {
@@ -282,6 +290,9 @@ func nameAndScope(name, scope string, bare bool) (string, string) {
 func (line *decoded) datagramService(m *dissect.Message) {
 	d := &m.Datagram
 	line.MsgType, line.DgmID, line.DgmFlags = new(uint8(d.Type)), &d.ID, new(uint8(d.Flags))
+	if !d.Source.IsValid() {
+		return
+	}
 	line.SourceIP, line.SourcePort = d.Source.Addr().String(), new(d.Source.Port())
 	if d.Type.CarriesData() && (m.Err == nil || m.Err.Field != "DGM_LENGTH" && m.Err.Field != "PACKET_OFFSET") {
 		line.Offset, line.Length = &d.Offset, new(d.Length())
@@ -300,8 +311,8 @@ func (line *decoded) datagramService(m *dissect.Message) {
 func (line *decoded) sessionService(m *dissect.Message) {
 	s := &m.Session
 	line.MsgType = new(uint8(s.Type))
-	if m.Err == nil || m.Err.Field == "CALLED_NAME" || m.Err.Field == "CALLING_NAME" {
-		line.Length = new(len(m.Frame.Payload) - nbt.SessionHeaderLen)
+	if m.ReadTo() >= nbt.SessionHeaderLen {
+		line.Length = new(s.Length())
 	}
 	switch {
 	case s.Type == nbt.SsnRequest:

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +45,20 @@ func captured(path string, kind trace.FrameKind, port uint16, payload []byte) {
 		}
 	}
 	Expect(capture.WriteFile(path, frames)).To(Succeed())
+}
+
+// snap cuts the packets of a capture to so many bytes, as who captures with a snap length does.
+func snap(path string, length int) {
+	GinkgoHelper()
+	file := []byte(read(path))
+	cut := slices.Clone(file[:24])
+	for packet := file[24:]; len(packet) > 0; {
+		have := int(binary.LittleEndian.Uint32(packet[8:]))
+		binary.LittleEndian.PutUint32(packet[8:], uint32(min(have, length)))
+		cut = append(cut, packet[:16+min(have, length)]...)
+		packet = packet[16+have:]
+	}
+	write(path, string(cut))
 }
 
 func inBytes(m interface {
@@ -150,6 +166,31 @@ var _ = Describe("nbtlab decode", func() {
 				HaveKeyWithValue("error", map[string]any{
 					"field": "QUESTION_NAME", "offset": 12.0, "text": "message ends before this field does",
 				})))
+		})
+
+		It("has what was captured of messages that are cut by snap length", func() {
+			captured("x.pcap", trace.Message, 139, inBytes(nbt.SessionMessage{Type: nbt.SsnRequest, Called: chat, Calling: friend}))
+			snap("x.pcap", 100)
+			Expect(object(nbtlab("decode", "--json", "x.pcap").Stdout)).To(And(
+				HaveKeyWithValue("length", 68.0), HaveKeyWithValue("called_name", "CHAT<1d>"), Not(HaveKey("calling_name"))))
+			out := nbtlab("decode", "-v", "x.pcap")
+			Expect(out).To(show("session request CHAT<1d>  [CALLING_NAME at offset 38: message ends",
+				"           2  LENGTH                    68\n           4  CALLED_NAME               CHAT<1d>\n    0000  81"))
+			captured("x.pcap", trace.Message, 139, inBytes(nbt.SessionMessage{Data: []byte("hello")}))
+			snap("x.pcap", 60)
+			Expect(object(nbtlab("decode", "--json", "x.pcap").Stdout)).To(HaveKeyWithValue("length", 5.0))
+			Expect(nbtlab("decode", "-v", "x.pcap")).To(show("           2  LENGTH                    5\n           4  USER_DATA                 he\n"))
+			captured("x.pcap", trace.UDP, 137, inBytes(nbt.Query(7, chat)))
+			snap("x.pcap", 14+20+8+4)
+			Expect(object(nbtlab("decode", "--json", "x.pcap").Stdout)).To(And(
+				HaveKeyWithValue("kind", "unreadable"), HaveKeyWithValue("id", 7.0), HaveKeyWithValue("flags", 272.0), Not(HaveKey("name"))))
+			snap("x.pcap", 14+20+8+3)
+			Expect(object(nbtlab("decode", "--json", "x.pcap").Stdout)).NotTo(HaveKey("id"))
+			captured("x.pcap", trace.UDP, 138,
+				inBytes(nbt.UniqueDatagram(9, netip.AddrPortFrom(own, 138), friend, chat, []byte("hello"))))
+			snap("x.pcap", 14+20+8+9)
+			Expect(object(nbtlab("decode", "--json", "x.pcap").Stdout)).To(And(HaveKeyWithValue("kind", "unreadable"),
+				HaveKeyWithValue("msg_type", 16.0), HaveKeyWithValue("dgm_id", 9.0), Not(HaveKey("source_ip")), Not(HaveKey("length"))))
 		})
 
 		It("numbers the messages that one frame completes", func() {
