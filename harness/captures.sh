@@ -14,4 +14,4 @@ fi
 if [ -z "$(find "$dir" -name '*.tshark.tsv.gz' -print -quit)" ]; then
 	harness/wireshark.sh
 fi
-NBTLAB_CAPTURES=$(cd "$dir" && pwd) go test -tags=oracle -count=1 -v -run='^TestCapturesOracle$' ./harness/report
+NBTLAB_CAPTURES=$(cd "$dir" && pwd) go test -tags=oracle -count=1 -v -timeout=0 -run='^TestCapturesOracle$' ./harness/report
