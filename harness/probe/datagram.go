@@ -51,7 +51,7 @@ func datagramChecks() []Check {
 			},
 		},
 		{
-			ID: "datagram-group-unheld", Title: "group datagram to a name it has not", Source: "RFC 1002 5.3.3", Expected: "silence",
+			ID: "datagram-group-unheld", Title: "group datagram to a name it has not", Source: "RFC 1002 5.3.3", Expected: silence,
 			plan: func(f *facts) plan {
 				return f.planIgnored(nbt.GroupDatagram(f.id(), f.from(), f.sender(), f.stranger(4), []byte("nbtlab probe")))
 			},
@@ -71,7 +71,7 @@ func (f *facts) send(m nbt.DatagramMessage) Ask {
 func (f *facts) planIgnored(m nbt.DatagramMessage) plan {
 	return plan{exchanges: []Exchange{f.send(m)}, judge: func(s []Seen) Finding {
 		if len(s[0].Packets) == 0 {
-			return Finding{OK, "silence"}
+			return Finding{OK, silence}
 		}
 		return Finding{Differs, describedDatagram(s[0].Packets[0].Bytes) + f.astray(s[0].Packets[0])}
 	}}
@@ -92,14 +92,14 @@ func (f *facts) errored(s Seen, a Ask, code uint8) Finding {
 	for _, p := range s.Packets {
 		return Finding{Differs, describedDatagram(p.Bytes) + f.astray(p)}
 	}
-	return Finding{NoAnswer, "silence"}
+	return Finding{NoAnswer, silence}
 }
 
 func intrusiveDatagramChecks() []Check {
 	return []Check{
 		{
 			ID: "datagram-held", Title: "direct datagram to a name it has", Source: "RFC 1002 5.3.3; KB Q124565 is what it may set off",
-			Expected: "silence", Intrusive: true,
+			Expected: silence, Intrusive: true,
 			plan: withUnique(func(f *facts, name netbios.Name) plan {
 				return f.planIgnored(nbt.UniqueDatagram(f.id(), f.from(), f.sender(), name, []byte("nbtlab probe")))
 			}),

@@ -75,7 +75,7 @@ func enduranceChecks() []Check {
 				t := f.talk(f.stranger(6), f.sender())
 				t.Times = max(1, f.Count/sessionShare)
 				return plan{exchanges: []Exchange{t}, judge: func(s []Seen) Finding {
-					text := fmt.Sprintf("%s, the last: %s", plural(t.Times, "connection"), stream(s[0].Stream))
+					text := fmt.Sprintf("%s, the last: %s", plural(t.Times, "connection"), describedSession(s[0].Stream.Bytes))
 					if s[0].Stream.Refused > 0 {
 						return Finding{Differs, fmt.Sprintf("%s; %d could not be had", text, s[0].Stream.Refused)}
 					}

@@ -42,7 +42,7 @@ func (f *facts) planHostile(service Service, packets [][]byte) plan {
 	a := Ask{Service: service, Packets: packets, Tries: 1, Wait: f.Wait / hostileWaits, Answer: func([]byte) bool { return false }}
 	return plan{exchanges: []Exchange{a}, judge: func(s []Seen) Finding {
 		if len(s[0].Packets) == 0 {
-			return Finding{OK, "silence"}
+			return Finding{OK, silence}
 		}
 		return Finding{OK, plural(len(s[0].Packets), "answer") + ", the first: " + service.described(s[0].Packets[0].Bytes)}
 	}}

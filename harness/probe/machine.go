@@ -33,6 +33,9 @@ type Result struct {
 // Withheld reports whether the check was not made because nobody asked for intrusive ones.
 func (r Result) Withheld() bool { return r.Verdict == NotAsked && r.Seen == withheld }
 
+// silence is how it is told that nothing came.
+const silence = "silence"
+
 const withheld = "intrusive: --intrusive asks it"
 
 // Report is what a probe has found so far.
@@ -166,11 +169,6 @@ func (m *Machine) Report() Report {
 	r := m.report
 	r.Results = slices.Clone(r.Results)
 	r.Over = m.phase == over && r.Gone == ""
-	for i := range r.Results {
-		if x := &r.Results[i]; !r.Heard && x.Verdict == OK {
-			x.Finding = Finding{NotAsked, "silence, as to everything"} // where nobody is, it says nothing
-		}
-	}
 	for _, c := range m.checks[min(m.at, len(m.checks)):] {
 		why := "the probe was interrupted"
 		if r.Gone != "" {
@@ -284,7 +282,11 @@ func (m *Machine) Saw(s Seen) {
 		if len(m.seen) < len(m.plan.exchanges) {
 			return
 		}
-		m.conclude(m.plan.judge(m.seen))
+		f := m.plan.judge(m.seen)
+		if f.Verdict == OK && f.Seen == silence && !m.canListen() {
+			f = Finding{NotAsked, "silence, as to everything"} // where nobody is known to listen, it says nothing
+		}
+		m.conclude(f)
 		m.phase = listening
 		if !m.canListen() {
 			m.next()

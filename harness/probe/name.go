@@ -46,7 +46,7 @@ func (f *facts) response(s Seen, id uint16) (m nbt.NameMessage, text string, ok 
 	for _, p := range s.Packets {
 		return nbt.NameMessage{}, described(p.Bytes) + f.astray(p), false
 	}
-	return nbt.NameMessage{}, "silence", false
+	return nbt.NameMessage{}, silence, false
 }
 
 // astray tells where an answer came from, when that is not where the question went (RFC 1002 section 5.1; KB Q152705).
@@ -133,12 +133,12 @@ func nameChecks() []Check {
 			plan: withUnique(func(f *facts, name netbios.Name) plan { return f.planStatus(name) }),
 		},
 		{
-			ID: "status-unheld", Title: "node status of a name it has not", Source: "RFC 1002 5.1.2.5", Expected: "silence",
+			ID: "status-unheld", Title: "node status of a name it has not", Source: "RFC 1002 5.1.2.5", Expected: silence,
 			plan: func(f *facts) plan {
 				id := f.id()
 				return plan{[]Exchange{f.hush(nbt.StatusRequest(id, f.stranger(0)))}, func(s []Seen) Finding {
 					if len(s[0].Packets) == 0 {
-						return Finding{OK, "silence"}
+						return Finding{OK, silence}
 					}
 					_, text, _ := f.response(s[0], id)
 					return Finding{Differs, text}
@@ -147,19 +147,27 @@ func nameChecks() []Check {
 		},
 		{
 			ID: "query", Title: "query for a unique name it has", Source: "RFC 1002 4.2.13, 5.1.1.5", Expected: "its address, unique",
-			plan: withUnique(func(f *facts, name netbios.Name) plan { return f.planQuery(nbt.UnicastQuery(f.id(), name), false) }),
+			plan: withUnique(func(f *facts, name netbios.Name) plan { return f.planQuery(nbt.UnicastQuery(f.id(), name)) }),
 		},
 		{
 			ID: "query-plain", Title: "the same query without RD", Source: "RFC 1002 4.2.1.1", Expected: "its address, unique",
 			plan: withUnique(func(f *facts, name netbios.Name) plan {
 				m := nbt.UnicastQuery(f.id(), name)
 				m.Flags = 0
-				return f.planQuery(m, false)
+				return f.planQuery(m)
 			}),
 		},
 		{
-			ID: "query-group", Title: "query for a group name it has", Source: "RFC 1002 5.1.1.5", Expected: "an address, group",
-			plan: withGroup(func(f *facts, name netbios.Name) plan { return f.planQuery(f.query(f.id(), name), true) }),
+			ID: "query-group", Title: "query for a group name it has", Source: "RFC 1002 5.1.1.5, KB Q188571", Expected: "an address, group",
+			plan: withGroup(func(f *facts, name netbios.Name) plan {
+				m := f.query(f.id(), name)
+				return plan{exchanges: []Exchange{f.ask(m)}, judge: func(s []Seen) Finding {
+					return f.answered(s[0], m.ID, func(m nbt.NameMessage) bool {
+						_, at := m.Owner()
+						return f.isOwner(m, name, true) && !at.IsUnspecified() // which has crashed who believed it (KB Q188571)
+					})
+				}}
+			}),
 		},
 		{
 			ID: "query-unheld", Title: "query for a name it has not", Source: "RFC 1002 5.1.1.5, 5.1.2.5", Expected: silenceOrDenial,
@@ -256,9 +264,9 @@ func contains(names []nbt.NodeName, name netbios.Name) bool {
 	return false
 }
 
-func (f *facts) planQuery(m nbt.NameMessage, group bool) plan {
+func (f *facts) planQuery(m nbt.NameMessage) plan {
 	name, _ := m.Subject()
-	return plan{exchanges: []Exchange{f.ask(m)}, judge: func(s []Seen) Finding { return f.positive(s[0], m.ID, name, group) }}
+	return plan{exchanges: []Exchange{f.ask(m)}, judge: func(s []Seen) Finding { return f.positive(s[0], m.ID, name, false) }}
 }
 
 func (f *facts) planDenied(m nbt.NameMessage) plan {
@@ -298,7 +306,7 @@ func planSameID(f *facts, name netbios.Name) plan {
 		}
 		switch {
 		case queries+tables == 0:
-			return Finding{NoAnswer, "silence"}
+			return Finding{NoAnswer, silence}
 		case queries+tables < a.Want:
 			return Finding{Differs, text}
 		}
@@ -461,7 +469,7 @@ func (f *facts) planTable() plan {
 	return plan{exchanges: []Exchange{f.ask(m)}, judge: func(s []Seen) Finding {
 		names, ok := statusNames(s[0], m.ID)
 		if !ok {
-			return Finding{NoAnswer, "silence"}
+			return Finding{NoAnswer, silence}
 		}
 		var missing []string
 		for _, h := range f.table {

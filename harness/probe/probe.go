@@ -226,15 +226,19 @@ func (f *facts) query(id uint16, name netbios.Name) nbt.NameMessage {
 	return m
 }
 
-// described tells a packet of the name service in words; the identifier is left out.
+// described tells a packet of the name service in few words. What it answers is known, and its identifier and its time to
+// live are no matter.
 func described(b []byte) string {
 	m, err := nbt.ParseNameMessageLenient(b)
 	if err != nil {
 		return "an unreadable packet (" + err.Error() + ")"
 	}
 	text, _, _ := strings.Cut(m.String(), ", id ")
-	return text
+	text, _, _ = strings.Cut(text, ", ttl ")
+	return answerWords.Replace(text)
 }
+
+var answerWords = strings.NewReplacer(" name query response", "", " name registration response", "", " name release response", "")
 
 func plural(n int, word string) string {
 	if n == 1 {

@@ -107,7 +107,7 @@ var _ = Describe("A probe of a correct stack", func() {
 		r := onLAN(faulty("fixed"), "CHAT", "OTHER<00>").probed(probe.Options{
 			Names: []probe.Held{{Name: name("OTHER<00>")}, {Name: name("TEAM"), Group: true}},
 		})
-		Expect(of(r, "query").Seen).To(Equal("positive name query response OTHER<00> 10.0.0.10"))
+		Expect(of(r, "query").Seen).To(Equal("positive OTHER<00> 10.0.0.10"))
 		Expect(of(r, "status")).To(And(HaveField("Verdict", probe.Differs), HaveField("Seen", "2 names, without TEAM<20>")))
 		Expect(of(r, "query-group").Verdict).To(Equal(probe.NoAnswer))
 		Expect(of(r, "defend-group").Verdict).To(Equal(probe.NoAnswer))
@@ -259,7 +259,7 @@ var _ = Describe("A probe of a stack that does otherwise", func() {
 				}
 				return in, true
 			}}
-		}, "query-case", probe.Differs, "positive name query response CHAT<20>"),
+		}, "query-case", probe.Differs, "positive CHAT<20>"),
 		Entry("keeping silent about datagrams that nobody is there for", func() stack.Stack {
 			return &saboteur{faulty("fixed"), func(_ stack.Input, out []stack.Output) []stack.Output {
 				return slices.DeleteFunc(slices.Clone(out), func(o stack.Output) bool {
@@ -438,7 +438,7 @@ var _ = Describe("A probe of a name server", func() {
 		r := n.probed(intrusive)
 		Expect(verdicts(r, probe.Differs)).To(BeEmpty(), table(r))
 		Expect(verdicts(r, probe.NoAnswer)).To(BeEmpty(), table(r))
-		Expect(of(r, "query-unheld").Seen).To(Equal("negative name query response NBTLABPROBE0001<20> NAM_ERR"))
+		Expect(of(r, "query-unheld").Seen).To(Equal("negative NBTLABPROBE0001<20> NAM_ERR"))
 		Expect(of(r, "claim-unheld").Seen).To(HaveSuffix("a name server"))
 		Expect(of(r, "endure-unheld").Seen).To(Equal("300 of 300 answered"))
 	})

@@ -180,7 +180,7 @@ func planSessionHeld(f *facts) plan {
 		list, _ := messages(s[0].Stream.Bytes)
 		if len(list) == 0 {
 			if len(s[0].Stream.Bytes) == 0 && s[0].Stream.End == Open {
-				return Finding{NoAnswer, "silence"}
+				return Finding{NoAnswer, silence}
 			}
 			return Finding{Differs, stream(s[0].Stream)}
 		}

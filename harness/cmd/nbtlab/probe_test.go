@@ -49,7 +49,7 @@ var _ = Describe("nbtlab probe", func() {
 		target()
 		out := probed("--intrusive", "--pcap", "out.pcap")
 		Expect(out).To(And(exitWith(exitAsExpected), show("127.78.0.1 has CHAT<20>, TEAM<1e> group\n", "48 ok\n"), HaveField("Stderr", "")))
-		Expect(verdictOf(out, "defend")).To(MatchRegexp(`ACT_ERR +negative name registration response CHAT<20> ACT_ERR 127\.78\.0\.1 +ok +\d+-\d+$`))
+		Expect(verdictOf(out, "defend")).To(MatchRegexp(`ACT_ERR +negative CHAT<20> ACT_ERR 127\.78\.0\.1 +ok +\d+-\d+$`))
 
 		c, err := capture.ReadFile("out.pcap")
 		Expect(err).NotTo(HaveOccurred())
