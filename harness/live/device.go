@@ -129,8 +129,10 @@ func (l *LAN) submit(ctx context.Context, node int, call stack.Call) {
 		l.completeByWire(ctx, node, call, seq)
 		return
 	}
+	answered := false
 	d.Hand.Do(op, call, func(c stack.Complete, err error) {
 		_ = l.request(func() { // a LAN that has ended needs no answer
+			answered = true
 			if err != nil {
 				l.fail(node, err)
 				return
@@ -142,6 +144,32 @@ func (l *LAN) submit(ctx context.Context, node int, call stack.Call) {
 			}
 		})
 	})
+	// The script does not wait for these. But a look at a name table has to be over before the next step changes it; and of a
+	// call that waits for others nobody says when it has been made, so that what a peer does next must not come before it.
+	until := time.Duration(-1)
+	switch {
+	case call.ID&trace.Probe != 0:
+	case waits(call.NCB.Command):
+		until = l.clock() + handPatience
+	default:
+		return
+	}
+	for !answered && l.failed == "" && (until < 0 || l.clock() < until) {
+		if !l.next(ctx, until) {
+			return
+		}
+	}
+}
+
+// handPatience is how long a hand is given to make a call that is not answered before somebody else does something.
+const handPatience = 500 * time.Millisecond
+
+func waits(c netbios.Command) bool {
+	switch c &^ netbios.NoWait {
+	case netbios.Listen, netbios.Receive, netbios.ReceiveAny, netbios.ReceiveDatagram, netbios.ReceiveBroadcast:
+		return true
+	}
+	return false
 }
 
 // completeByWire answers an ADAPTER STATUS with what a device tells everybody who asks.

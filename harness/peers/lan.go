@@ -164,6 +164,9 @@ func endAllIn(name string) error {
 	return errors.Join(errs...)
 }
 
+// Name is that of the host's namespace, for ip netns exec.
+func (h *Host) Name() string { return h.name }
+
 // Prefix is the host's address and the network it is on, such as 10.77.0.1/24.
 func (h *Host) Prefix() netip.Prefix { return netip.PrefixFrom(h.Addr, Network.Bits()) }
 

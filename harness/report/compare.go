@@ -5,6 +5,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nbtlab/nbtlab/harness"
@@ -39,12 +42,21 @@ type comparison struct {
 	Same     bool           `json:"same"`
 	Steps    []comparedStep `json:"steps"`
 	First    *failedStep    `json:"first_difference,omitempty"`
+	Why      string         `json:"why,omitempty"` // it says nothing
 }
 
 // newComparison lines up two runs of one case, step by step.
 func newComparison(a, b harness.Result) comparison {
 	c := comparison{Scenario: a.Scenario.Name, Case: a.Case.Title, A: a.Model, B: b.Model, Same: true}
 	va, vb := viewSteps(a), viewSteps(b)
+	if len(a.Devices)+len(b.Devices) > 0 { // nobody sees who holds what in a device
+		for i := range va {
+			va[i].Refs, vb[i].Refs = nil, nil
+			va[i].Frames, vb[i].Frames = anywhere(a, va[i].Frames), anywhere(b, vb[i].Frames)
+		}
+	}
+	c.Why = strings.TrimPrefix(a.Report.CannotJudge+"; "+b.Report.CannotJudge, "; ")
+	c.Why = strings.TrimSuffix(c.Why, "; ")
 	for i := range a.Case.Steps {
 		step := comparedStep{Line: a.Case.Steps[i].Pos.Line, Text: a.Case.Steps[i].Text, A: va[i], B: vb[i]}
 		step.Differs = fmt.Sprint(va[i]) != fmt.Sprint(vb[i])
@@ -54,6 +66,29 @@ func newComparison(a, b harness.Result) comparison {
 		c.Steps = append(c.Steps, step)
 	}
 	return c
+}
+
+// transaction is an identifier in the summary of a frame.
+var transaction = regexp.MustCompile(`, id 0x[0-9a-f]+`)
+
+// anywhere tells of frames in words that do not depend on where and when a run took place: without identifiers, with nodes in
+// place of their addresses, and in the order of each sender alone.
+func anywhere(r harness.Result, frames []string) []string {
+	list := slices.Clone(frames)
+	for i := range list {
+		list[i] = transaction.ReplaceAllString(list[i], "")
+		words := strings.Split(list[i], " ")
+		for k, word := range words {
+			bare := strings.TrimSuffix(word, ",")
+			if addr, err := netip.ParseAddr(bare); err == nil {
+				words[k] = hostOf(r, addr) + word[len(bare):]
+			}
+		}
+		list[i] = strings.Join(words, " ")
+	}
+	sender := func(frame string) string { name, _, _ := strings.Cut(frame, " "); return name }
+	slices.SortStableFunc(list, func(a, b string) int { return strings.Compare(sender(a), sender(b)) })
+	return list
 }
 
 // Same reports whether two runs did the same in every step: results, references held, frames.
@@ -201,6 +236,10 @@ func ComparisonText(p *Printer, a, b harness.Result) {
 		}
 		return "", false
 	})
+	if c.Why != "" {
+		p.Printf("\ncannot judge: %s\n", c.Why)
+		return
+	}
 	if c.Same {
 		p.Printf("\nthe two runs are the same\n")
 		return

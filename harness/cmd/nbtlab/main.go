@@ -147,7 +147,7 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 	})
 	root.SetHelpCommand(helpCommand(root))
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, one object a line")
-	root.AddCommand(a.serveCommand())
+	root.AddCommand(a.serveCommand(), a.agentCommand())
 	root.AddCommand(
 		a.verifyCommand(),
 		a.runCommand(),

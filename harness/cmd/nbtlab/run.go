@@ -15,6 +15,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/report"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 )
@@ -26,6 +27,7 @@ type selection struct {
 	bindings []string
 	conditions
 	reality
+	node string // whose place a device takes in a comparison
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
@@ -44,6 +46,36 @@ func (s *selection) real(ctx context.Context, a *app, sc *scenario.Scenario, c *
 	}
 	index := slices.IndexFunc(sc.Cases, func(x scenario.Case) bool { return x.Slug == c.Slug })
 	return s.reality.perform(ctx, a, sc, index, s.model)
+}
+
+// onWire is how a device stands where a model is asked for.
+const onWire = "live:"
+
+// side performs one of the runs that are compared: on a model, or on a device.
+func (s *selection) side(ctx context.Context, a *app, sc *scenario.Scenario, c *scenario.Case, name string) (harness.Result, error) {
+	address, device := strings.CutPrefix(name, onWire)
+	if !device {
+		return s.perform(sc, c, name)
+	}
+	node := s.node
+	switch {
+	case node == "" && sc.Bug.Model != "":
+		node = sc.Nodes[sc.Bug.Node].Name
+	case node == "":
+		return harness.Result{}, fmt.Errorf("%s: %s has no bug in any node: say whose place the device takes with --node NODE", name, sc.Name)
+	}
+	one := *s
+	one.reality.duts = []string{node + "=" + address}
+	one.reality.agents = nil
+	for _, text := range s.reality.agents {
+		if command, own := strings.CutPrefix(text, name+"="); own {
+			one.reality.agents = append(one.reality.agents, node+"="+command)
+		} else if !strings.HasPrefix(text, onWire) {
+			one.reality.agents = append(one.reality.agents, text)
+		}
+	}
+	one.model = fault.Fixed
+	return one.real(ctx, a, sc, c, "")
 }
 
 func (s *selection) modelFlag(cmd *cobra.Command) {
@@ -213,26 +245,34 @@ func (a *app) compareCommand() *cobra.Command {
 	var sel selection
 	cmd := &cobra.Command{
 		Use:   "compare MODEL MODEL SCENARIO",
-		Short: "Run a scenario on two models and print the runs side by side",
+		Short: "Run a scenario on two models, or devices, and print the runs side by side",
 		Long: `Compare performs a scenario on two models and prints, step by step, what the calls returned, what references the nodes
-hold, and what was sent. 0 when the two are the same, 1 when they differ.`,
+hold, and what was sent. 0 when the two are the same, 1 when they differ.
+
+In place of a model live:ADDRESS stands for the device at an address, as of "nbtlab run --dut", in place of the node that the
+scenario's bug is in, or of --node. Nobody sees who holds which reference there, so these are left out then. 125 when a run says
+nothing of its device.`,
 		Example: `  nbtlab compare fixed buggy q124565
-  nbtlab compare Q124565 Q124565:window=always q124565-running`,
+  nbtlab compare Q124565 Q124565:window=always q124565-running
+  nbtlab compare live:10.77.0.1 fixed ms00-047 --agent live:10.77.0.1=./my-agent`,
 		Args: wants("a model", "another model", "a scenario"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			sc, c, err := sel.scenarioCase(a, args[2])
 			if err != nil {
 				return err
 			}
-			left, err := sel.perform(sc, c, args[0])
+			left, err := sel.side(cmd.Context(), a, sc, c, args[0])
 			if err != nil {
 				return err
 			}
-			right, err := sel.perform(sc, c, args[1])
+			right, err := sel.side(cmd.Context(), a, sc, c, args[1])
 			if err != nil {
 				return err
 			}
-			if !report.Same(left, right) {
+			switch {
+			case left.Report.CannotJudge != "" || right.Report.CannotJudge != "":
+				a.status = exitCannotJudge
+			case !report.Same(left, right):
 				a.status = exitNot
 			}
 			if a.json {
@@ -244,6 +284,8 @@ hold, and what was sent. 0 when the two are the same, 1 when they differ.`,
 		},
 	}
 	sel.flags(cmd)
+	sel.reality.flags(cmd)
+	cmd.Flags().StringVar(&sel.node, "node", "", "the node whose place a device takes")
 	return cmd
 }
 

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+
+//go:build peers
+
+package peers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/peers"
+	"github.com/nbtlab/nbtlab/harness/scenario"
+	"github.com/nbtlab/nbtlab/harness/trace"
+)
+
+// verdict is what a run says of a stack: a simulated one in the same words as a real one.
+type verdict struct {
+	Verdict string `json:"verdict"`
+	Failed  *struct {
+		Line int    `json:"line"`
+		Text string `json:"text"`
+	} `json:"failed_step"`
+	Symptom    string `json:"symptom"`
+	Deviations int    `json:"deviations"`
+	Why        string `json:"why"`
+}
+
+func verdictOf(r peers.Result) verdict {
+	GinkgoHelper()
+	var v verdict
+	Expect(json.Unmarshal([]byte(r.Stdout), &v)).To(Succeed(), "%s%s", r.Stdout, r.Stderr)
+	return v
+}
+
+var _ = Describe("A scenario on a real wire", func() {
+	// Each run takes as long as its timers: all of them at once take as long as the longest.
+	It("has the same verdict, failed step and symptom as in a simulation, on a faulty device as on a correct one", func() {
+		shipped, err := harness.Shipped()
+		Expect(err).NotTo(HaveOccurred())
+		var runs sync.WaitGroup
+		var lock sync.Mutex
+		different := map[string][2]verdict{}
+		count := 0
+		room := make(chan struct{}, 12)
+		for _, s := range shipped {
+			for i := range s.Cases {
+				for _, model := range []string{"fixed", "buggy"} {
+					if model == "buggy" && s.Bug.Model == "" || !onOneDevice(s, i) {
+						continue
+					}
+					count++
+					runs.Go(func() {
+						defer GinkgoRecover()
+						room <- struct{}{}
+						defer func() { <-room }()
+						real, simulated := onDevice(s, i, model)
+						if fmt.Sprint(flat(real)) != fmt.Sprint(flat(simulated)) {
+							lock.Lock()
+							defer lock.Unlock()
+							different[harness.Path(s, &s.Cases[i])+" on "+model] = [2]verdict{real, simulated}
+						}
+					})
+				}
+			}
+		}
+		runs.Wait()
+		Expect(different).To(BeEmpty())
+		Expect(count).To(BeNumerically(">=", 25))
+	})
+
+	It("is played with an agent of fifty lines in another language, at a stack that is not ours", func() {
+		lan := newLAN(2)
+		path := filepath.Join(lan.Dir(), "small.scenario")
+		Expect(os.WriteFile(path, []byte("node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\n"+
+			"pc   add-name CHAT\n  -> ok, CHAT in names pc registered\npc add-name CHAT\n  -> NRC_DUPNAME\n"+
+			"peer find-name CHAT\n  -> ok, answer CHAT from pc\npc delete-name CHAT\n  -> ok, no CHAT in names pc\n"+
+			"peer find-name CHAT\n  -> NRC_CMDTMO\npc delete-name CHAT\n  -> NRC_NOWILD\n"), 0o600)).To(Succeed())
+		agent := fmt.Sprintf("pc=ip netns exec %s /usr/bin/python3 %s 10.77.0.1", lan.Host(1).Name(), "../agent/testdata/agent.py")
+		r := on(lan.Host(2), nbtlab, "run", path, "--dut", "pc=10.77.0.1", "--agent", agent)
+		Expect(r.Code).To(BeZero(), r.Stdout+r.Stderr)
+		r = on(lan.Host(2), nbtlab, "run", "q124565-table", "--dut", "pc=10.77.0.1", "--agent", agent)
+		Expect(r.Code).To(Equal(1), r.Stdout+r.Stderr)
+		Expect(r.Stdout).To(ContainSubstring("expected  release CHAT from pc"), "it tells nobody that a name is free")
+	})
+
+	It("is compared with a model, step by step", func() {
+		lan := newLAN(2)
+		agent := fmt.Sprintf("live:10.77.0.1=ip netns exec %s %s serve --addr %s --agent", lan.Host(1).Name(), nbtlab, lan.Host(1).Prefix())
+		Expect(on(lan.Host(2), "ip", "addr", "add", "10.77.0.3/24", "dev", "eth0").Code).To(BeZero())
+		r := on(lan.Host(2), nbtlab, "compare", "live:10.77.0.1", "fixed", "ms00-047", "--agent", agent)
+		Expect(r.Code).To(BeZero(), r.Stdout+r.Stderr)
+		Expect(r.Stdout).To(ContainSubstring("the two runs are the same"))
+		r = on(lan.Host(2), nbtlab, "compare", "live:10.77.0.1", "buggy", "ms00-047", "--agent", agent)
+		Expect(r.Code).To(Equal(1), r.Stdout+r.Stderr)
+	})
+
+	It("cannot be judged when the device is killed in the middle, and says so within the limit", func() {
+		lan := newLAN(2)
+		conf := filepath.Join(lan.Dir(), "mine.scenario")
+		Expect(os.WriteFile(conf, []byte("node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\npeer add-name FRIEND\nafter 5s\npeer find-name CHAT\n"+
+			"  -> NRC_CMDTMO, no answer CHAT from pc\n"), 0o600)).To(Succeed())
+		device := start(lan.Host(1), nbtlab, "serve", "--addr", lan.Host(1).Prefix().String(), "--name", "CHAT")
+		Eventually(device.Output).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+		run := start(lan.Host(2), nbtlab, "run", conf, "--dut", "pc=10.77.0.1")
+		Eventually(run.Output).WithTimeout(10 * time.Second).Should(ContainSubstring("after 5s"))
+		Expect(device.Signal(syscall.SIGKILL)).To(Succeed())
+		Eventually(run.Done()).WithTimeout(20 * time.Second).Should(BeClosed())
+		Expect(run.Code()).To(Equal(125), "what a dead device does not do is no merit of it")
+		Expect(run.Output()).To(ContainSubstring("pc at 10.77.0.1 is silent"))
+	})
+})
+
+// flat is a verdict without pointers, to be compared and printed.
+func flat(v verdict) string {
+	step := "-"
+	if v.Failed != nil {
+		step = fmt.Sprint(*v.Failed)
+	}
+	return strings.Join([]string{v.Verdict, step, v.Symptom, fmt.Sprint(v.Deviations)}, " | ")
+}
+
+// onOneDevice reports whether the node that a bug is in can be a device of the sort that serve is here: a B node that knows
+// nobody.
+func onOneDevice(s *scenario.Scenario, index int) bool {
+	for _, k := range s.Cases[index].Knows {
+		if k.Node == s.Bug.Node {
+			return false
+		}
+	}
+	return s.Nodes[s.Bug.Node].Type == "" && !s.Nodes[s.Bug.Node].NameServer
+}
+
+// onDevice runs a case on serve as the device, and in a simulation.
+func onDevice(s *scenario.Scenario, index int, model string) (real, simulated verdict) {
+	GinkgoHelper()
+	lan, err := peers.Up(len(s.Nodes))
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { Expect(lan.Down()).To(Succeed()) }()
+	device := &s.Nodes[s.Bug.Node]
+	args := []string{"run", s.Name, "--json", "--model", model}
+	if slug := s.Cases[index].Slug; slug != "" {
+		args = append(args, "--case", slug)
+	}
+	simulated = verdictOf(on(lan.Host(1), nbtlab, args...))
+
+	fault := model
+	if model == "buggy" {
+		fault = s.Bug.Model
+	}
+	agent := fmt.Sprintf("ip netns exec %s %s serve --addr %s --model %s --agent", lan.Host(1).Name(), nbtlab, lan.Host(1).Prefix(), fault)
+	if device.Limits.Names > 0 {
+		agent += fmt.Sprintf(" --max-names %d", device.Limits.Names)
+	}
+	if device.Limits.Sessions > 0 {
+		agent += fmt.Sprintf(" --max-sessions %d", device.Limits.Sessions)
+	}
+	args = append(args, "--dut", device.Name+"="+lan.Host(1).Addr.String(), "--agent", device.Name+"="+agent)
+	for i := range len(s.Nodes) - 1 { // all others are on one host
+		if i == 0 {
+			continue
+		}
+		Expect(on(lan.Host(2), "ip", "addr", "add", fmt.Sprintf("10.77.0.%d/24", 20+i), "dev", "eth0").Code).To(BeZero())
+	}
+	return verdictOf(on(lan.Host(2), nbtlab, args...)), simulated
+}
+
+var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
+	var lan *peers.LAN
+	var agent, pcap string
+
+	BeforeAll(func() {
+		lan = newLAN(2)
+		s := samba(lan.Host(1), "REALB", "local master = yes", "preferred master = no", "os level = 10")
+		_, err := s.Nmbd()
+		Expect(err).NotTo(HaveOccurred())
+		agent = fmt.Sprintf("pc=%s agent nmbd --addr %s --workgroup %s --conf %s", nbtlab, lan.Host(1).Prefix(), peers.Workgroup, s.Conf)
+		pcap = filepath.Join(lan.Dir(), "nmbd.pcap")
+	})
+
+	run := func(args ...string) peers.Result {
+		GinkgoHelper()
+		p := start(lan.Host(2), nbtlab, append([]string{"run", "--dut", "pc=10.77.0.1", "--agent", agent}, args...)...)
+		Eventually(p.Done()).WithTimeout(4 * time.Minute).Should(BeClosed())
+		return peers.Result{Code: p.Code(), Stdout: p.Output()}
+	}
+
+	It("passes in two cycles: the fault is not there, and the capture shows the release within milliseconds of the delete", func() {
+		r := run("testdata/q124565-nmbd.scenario", "--pcap", pcap)
+		Expect(r.Code).To(BeZero(), r.Stdout)
+		Expect(r.Stdout).To(ContainSubstring("pass ("))
+
+		c, err := capture.ReadFile(pcap)
+		Expect(err).NotTo(HaveOccurred())
+		datagrams, releases := 0, 0
+		var election *trace.Frame
+		for i, f := range c.Frames {
+			if f.To.Port() == 138 {
+				m, err := nbt.ParseDatagram(f.Payload)
+				Expect(err).NotTo(HaveOccurred())
+				switch {
+				case m.Type == nbt.DgmUnique && f.To.Addr().String() == "10.77.0.1":
+					datagrams++
+				case m.SourceName.String() == "NBTLAB-AGENT<00>":
+					election = &c.Frames[i]
+				}
+				continue
+			}
+			m, err := nbt.ParseNameMessage(f.Payload)
+			Expect(err).NotTo(HaveOccurred())
+			if name, _ := m.Subject(); election != nil && m.Kind() == nbt.KindRelease && name.String() == "NBTLAB<1d>" && f.From.Addr().String() == "10.77.0.1" {
+				GinkgoWriter.Printf("after %d datagrams: delete asked in frame %d, released in frame %d, %s later\n",
+					datagrams, election.Number, f.Number, f.At-election.At)
+				Expect(f.At - election.At).To(BeNumerically("<", 50*time.Millisecond))
+				releases++
+				Expect(datagrams).To(BeNumerically(">=", 50*releases))
+				election = nil
+			}
+		}
+		Expect(releases).To(Equal(2))
+	})
+
+	It("fails the shipped scenario in one point alone: nmbd never sends a datagram error", func() {
+		r := run("q124565-table", "--bind", "CHAT=NBTLAB<1d>", "--json")
+		var v struct {
+			Failed []struct {
+				Expected string `json:"expected"`
+			} `json:"failed"`
+		}
+		_, line, _ := strings.Cut("\n"+r.Stdout, "\n{")
+		Expect(json.Unmarshal([]byte("{"+line), &v)).To(Succeed(), r.Stdout)
+		Expect(v.Failed).To(HaveLen(1), r.Stdout)
+		Expect(v.Failed[0].Expected).To(Equal("datagram-error from pc code 0x82"))
+	})
+
+	It("cannot be judged by what it cannot do, and names that: the scenarios with sessions need LISTEN", func() {
+		for _, name := range []string{"q124565", "q124565-running"} {
+			r := run(name, "--bind", "CHAT=NBTLAB<1d>")
+			Expect(r.Code).To(Equal(125))
+			Expect(r.Stdout).To(MatchRegexp(`this needs (listen|receive-datagram) of pc, of which its agent is not capable`))
+		}
+	})
+})
