@@ -22,7 +22,7 @@ func (a *app) agentCommand() *cobra.Command {
 		Short: "Be the hand at a device that others made",
 		Long: `Agent speaks the agent protocol on standard input and output (see: go doc ./harness/agent), and makes a device do what a
 scenario wants of it. It is what --agent of "nbtlab run --dut" starts.`,
-		Example: `  nbtlab run mine.scenario --dut pc=10.77.0.1 --agent pc='nbtlab agent nmbd --addr 10.77.0.1/24 --workgroup NBTLAB'`,
+		Example: `  nbtlab agent nmbd --help`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()

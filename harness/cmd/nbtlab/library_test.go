@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "explain", "bugs", "fmt", "serve", "probe", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "explain", "bugs", "fmt", "serve", "agent", "probe", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()
@@ -191,7 +191,7 @@ var _ = Describe("Help", func() {
 					}
 				}
 				tried++
-				if strings.Contains(example, " --addr 10.77.0.") || strings.Contains(example, " --dut ") {
+				if strings.Contains(example, " --addr 10.77.0.") || strings.Contains(example, " --dut ") || strings.Contains(example, " live:10.77.0.") {
 					// On a LAN as those of harness/peers, which has an address for it.
 					Expect(nbtlab(args...)).To(refuse("of this host"), example)
 					continue

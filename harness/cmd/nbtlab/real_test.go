@@ -157,3 +157,42 @@ var _ = Describe("nbtlab run on a real network", func() {
 		Entry(nil, "this is for simulated runs", "--dut", "pc=127.0.0.3", "--control", "restart"),
 	)
 })
+
+var _ = Describe("nbtlab compare with a device", func() {
+	It("says where it does not do as the model does, and knows no references of it", func() {
+		write("mine.scenario", ms00047)
+		write("mine.scenario", "bug   MS00-047 in pc\ncontrol none because \"it is about comparing\"\nnode  pc        10.0.0.10/24\nnode  stranger  10.0.0.66/24\n\n"+
+			"stranger  inject  query CHAT to pc id 0x7001\n          -> no answer CHAT from pc  | MS00-047! answer CHAT from pc\n")
+		for name, status := range map[string]int{"OTHER": exitAsExpected, "CHAT": exitNot} {
+			device := serve("--addr", "127.79.0.3/8", "--name", name)
+			Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+			out := nbtlab("compare", "live:127.79.0.3", "fixed", "mine.scenario", "--ports", testPorts(), "--at", "stranger=127.79.0.4/8")
+			Expect(out).To(And(exitWith(status), show("pc at 127.79.0.3", "stranger > pc name query request CHAT<20>")), name)
+			Expect(out.Stdout).NotTo(ContainSubstring("references"))
+			Expect(device.end()).To(Equal(exitAsExpected))
+		}
+	})
+
+	It("cannot judge when the device is silent", func() {
+		write("mine.scenario", ms00047)
+		out := nbtlab("compare", "live:127.79.0.3", "fixed", "mine.scenario", "--ports", testPorts(), "--at", "stranger=127.79.0.4/8")
+		Expect(out).To(And(exitWith(exitCannotJudge), show("cannot judge: the run was ended early: pc at 127.79.0.3 is silent")))
+	})
+
+	It("needs to know whose place the device takes", func() {
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npc    add-name   CHAT\npeer  add-name  FRIEND\n")
+		Expect(nbtlab("compare", "live:127.79.0.3", "fixed", "mine.scenario")).To(refuse("say whose place the device takes with --node NODE"))
+	})
+})
+
+var _ = Describe("nbtlab agent nmbd", func() {
+	DescribeTable("says what is wrong, and what to do about it",
+		func(because string, args ...string) {
+			GinkgoT().Setenv("PATH", "")
+			Expect(nbtlab(append([]string{"agent", "nmbd"}, args...)...)).To(refuse(because))
+		},
+		Entry(nil, "agent nmbd wants --addr ADDRESS/LENGTH and --workgroup NAME"),
+		Entry(nil, "with the length of its network's prefix, such as 10.77.0.1/24", "--addr", "127.0.0.1", "--workgroup", "NBTLAB"),
+		Entry(nil, "smbcontrol is missing", "--addr", "127.0.0.1/8", "--workgroup", "NBTLAB"),
+	)
+})
