@@ -17,6 +17,8 @@
 // stack. Two more specs send it every malformed packet of package fixtures, and repeat the runs to see that the same inputs
 // give the same outputs.
 //
+// A stack that is not written in Go, or not to be taken out of its device, is driven by an agent instead of New: see [Device].
+//
 // Each spec has the labels of its bug (Q124565) and of its scenario (q124565-table), and "conformance":
 //
 //	go test -ginkgo.label-filter=Q124565 -ginkgo.junit-report=junit.xml
@@ -67,6 +69,9 @@ type Stack struct {
 	// empty, and Profile is of the timers that the scenario, or the field below, wants.
 	New func(cfg node.Config) stack.Stack
 
+	// Device is where the stack is when it is no Go code that New could make, but runs on a real network.
+	Device *Device
+
 	// Profile names the timers that the stack has, "rfc1002" or "netbt", where they are not those that a scenario states.
 	Profile string
 
@@ -107,7 +112,14 @@ func Conform(s Stack) bool {
 			if t.CannotJudge() != "" {
 				labels = append(labels, CannotJudge)
 			}
-			ginkgo.It(t.sentence(), labels, at, t.spec)
+			if s.Device != nil {
+				ginkgo.It(t.sentence(), labels, at, ginkgo.Serial, func(ctx ginkgo.SpecContext) { t.spec(ctx) })
+				continue
+			}
+			ginkgo.It(t.sentence(), labels, at, func(ctx ginkgo.SpecContext) { t.spec(ctx) })
+		}
+		if s.Device != nil {
+			return // nobody can repeat to the microsecond what happened on a network
 		}
 		ginkgo.It("gives the same outputs for the same inputs at the same times", at, func() {
 			for _, t := range trials {
@@ -129,8 +141,8 @@ type Trial struct {
 // Trials returns what a stack is put to, in the order of the scenarios. The error tells what is wrong with what is said of
 // the stack.
 func (s Stack) Trials() ([]Trial, error) {
-	if s.New == nil {
-		return nil, errors.New("harnesstest: a Stack needs New, which makes one")
+	if (s.New == nil) == (s.Device == nil) {
+		return nil, errors.New("harnesstest: a Stack needs New, which makes one, or else a Device, which is one")
 	}
 	if _, known := node.FindProfile(s.Profile); s.Profile != "" && !known {
 		return nil, fmt.Errorf("harnesstest: unknown profile %q", s.Profile)
@@ -207,8 +219,13 @@ func (t Trial) CannotJudge() string {
 	if role := t.role(); role != "" && !slices.Contains(t.Stack.Roles, role) {
 		return fmt.Sprintf("node %s is of type %s, which %s cannot be", t.Scenario.Nodes[accused(t.Scenario)].Name, role, t.Stack.Name)
 	}
+	return t.needs(func(v scenario.Verb) bool { return slices.Contains(t.Stack.Lacks, v) })
+}
+
+// needs tells of the first step that needs what the stack lacks. The name table of a device is seen on the wire.
+func (t Trial) needs(lacks func(v scenario.Verb) bool) string {
 	for _, need := range t.Scenario.Needs(t.Index, accused(t.Scenario)) {
-		if slices.Contains(t.Stack.Lacks, need.Verb) {
+		if lacks(need.Verb) && (t.Stack.Device == nil || need.Verb != scenario.AdapterStatus) {
 			step := t.testCase().Steps[need.Step]
 			return fmt.Sprintf("line %d: %s: needs %s, which %s does not have", step.Pos.Line, step.Text, need.Verb, t.Stack.Name)
 		}
@@ -225,7 +242,7 @@ func (t Trial) role() string {
 	return n.Type
 }
 
-// Run performs the case and judges the stack as a correct one.
+// Run performs the case on a stack that New makes, and judges it as a correct one.
 func (t Trial) Run() harness.Result {
 	r, _ := t.run()
 	return r
@@ -247,12 +264,24 @@ func (t Trial) run() (harness.Result, node.Config) {
 }
 
 // spec is the body of the case's spec.
-func (t Trial) spec() {
+func (t Trial) spec(ctx ginkgo.SpecContext) {
 	if why := t.CannotJudge(); why != "" {
-		ginkgo.AddReportEntry(t.Path()+" cannot be judged", ginkgo.ReportEntryVisibilityAlways) // else Ginkgo shows an S alone
-		ginkgo.Skip("cannot judge: " + why)
+		t.skip(why)
 	}
-	r := t.Run()
+	if d := t.Stack.Device; d != nil {
+		d.spec(ctx, t)
+		return
+	}
+	t.judge(t.Run())
+}
+
+func (t Trial) skip(why string) {
+	ginkgo.AddReportEntry(t.Path()+" cannot be judged", ginkgo.ReportEntryVisibilityAlways) // else Ginkgo shows an S alone
+	ginkgo.Skip("cannot judge: " + why)
+}
+
+// judge holds a run against what is expected of the stack.
+func (t Trial) judge(r harness.Result) {
 	if known, pinned := t.Stack.Fails[t.Path()]; pinned {
 		gomega.Expect(r).To(FailWith(known))
 		return

@@ -195,7 +195,8 @@ var _ = Describe("A stack", func() {
 			_, err := with(tinyStack(), change).Trials()
 			Expect(err).To(MatchError(ContainSubstring(why)))
 		},
-		Entry("without New", func(s *harnesstest.Stack) { s.New = nil }, "needs New"),
+		Entry("without New", func(s *harnesstest.Stack) { s.New = nil }, "needs New, which makes one, or else a Device"),
+		Entry("with New and a device", func(s *harnesstest.Stack) { s.Device = &harnesstest.Device{} }, "needs New, which makes one, or else a Device"),
 		Entry("with unknown timers", func(s *harnesstest.Stack) { s.Profile = "windows" }, `unknown profile "windows"`),
 		Entry("failing a case that it cannot be judged by", func(s *harnesstest.Stack) {
 			s.Fails = map[string]string{"q124565": "x"}

@@ -39,6 +39,12 @@ var others = map[string]harnesstest.Stack{
 	"tiny, of unknown failings": with(tinyStack(), func(s *harnesstest.Stack) {
 		s.Fails = map[string]string{"q1": ""}
 	}),
+	"device": deviceStack(),
+	"device without an agent": with(deviceStack(), func(s *harnesstest.Stack) {
+		device := *s.Device
+		device.Agent = "exit 3"
+		s.Device = &device
+	}),
 	"boastful": with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
 	"moody": with(tinyStack(), func(s *harnesstest.Stack) {
 		made := 0
