@@ -48,6 +48,66 @@ var _ = Describe("A correct stack is not accused", func() {
 	)
 })
 
+// nbns, a name server, and its clients p, q, m and h; peer and pc are B nodes.
+var withNameServer = []string{
+	"node nbns 10.0.0.2/24 nameserver", "node p 10.0.0.40/24 type p wins nbns", "node q 10.0.0.41/24 type p wins nbns",
+	"node m 10.0.0.42/24 type m wins nbns", "node h 10.0.0.43/24 type h wins nbns",
+	"node r 10.0.0.44/24 type p wins nbns profile rfc1002-literal", // takes the RFC by its word
+	"peer add-name FRIEND", "pc reset", "p reset", "q reset", "m reset", "h reset", "r reset",
+}
+
+var _ = Describe("A correct stack with a name server is not accused", func() {
+	DescribeTable("when",
+		func(lines ...string) { expectPass(played(harness.Options{}, slices.Concat(withNameServer, lines)...)) },
+		Entry("the name server restarts, knows nothing, and learns from a refresh (bad-input 31)",
+			"p add-name CHAT", "nbns restart", "q find-name CHAT", "  -> NRC_CMDTMO, denial CHAT from nbns to q",
+			"p inject refresh CHAT to nbns id 0x7001", "  -> grant CHAT from nbns to p", "q find-name CHAT", "  -> ok"),
+		Entry("a client restarts, and claims again what the name server thinks it has (bad-input 31)",
+			"p add-name CHAT", "p restart", "p add-name CHAT", "  -> ok, claim CHAT from p to nbns x1, no wack from nbns"),
+		Entry("clients stop", "p add-name A", "m add-name B", "h add-name C", "p stop", "  -> release A from p to nbns x1",
+			"m stop", "  -> release B from m to nbns x1, release B from m to all x3",
+			"h stop", "  -> release C from h to nbns x1, no release to all"),
+		Entry("a client stops and the name server is silent", "h add-name C", "lan lose release C from h to nbns x3",
+			"h stop", "  -> release C from h to nbns x3, release C from h to all x3"),
+		Entry("a client is reset with a session", "p add-name CHAT", "p listen CHAT", "q add-name BUDDY",
+			"q call CHAT from BUDDY as chat", "p reset", "  -> release CHAT from p to nbns x1"),
+		Entry("a session keeps a deleted name", "p add-name CHAT", "p listen CHAT", "q add-name BUDDY",
+			"q call CHAT from BUDDY as chat", "p delete-name CHAT", "  -> NRC_ACTSES, no release CHAT from p",
+			"q inject query CHAT to p id 0x7001", "  -> denial CHAT from p", "q hang-up chat", "  -> release CHAT from p to nbns x1"),
+		Entry("a name is claimed again before the name server has answered its release", "p add-name CHAT",
+			"lan lose release CHAT from p to nbns", "p delete-name CHAT &", "after 1s", "p add-name CHAT", "  -> ok"),
+		Entry("an H node claims again what it is still releasing on the segment", "h add-name CHAT",
+			"lan lose release CHAT from h to nbns x3", "h delete-name CHAT &", "after 15200ms", "h add-name CHAT", "  -> ok"),
+		Entry("a node stops in the middle of a claim", "lan lose claim CHAT from h to nbns x3", "h add-name CHAT &", "after 15500ms",
+			"h stop"),
+		Entry("the name server's host has names itself", "nbns add-name SELF", "nbns add-group TEAM", "p find-name SELF",
+			"  -> ok, answer SELF from nbns to p", "p add-name SELF", "  -> NRC_INUSE", "p find-name TEAM", "  -> ok",
+			"p add-group TEAM", "  -> ok", "p add-name OTHER", "p inject release SELF to nbns id 0x7001",
+			"  -> release-refusal SELF from nbns code 0x06", "pc find-name SELF", "  -> ok, answer SELF from nbns to pc",
+			"nbns delete-name SELF", "p add-name SELF", "  -> ok"),
+		Entry("a domain has controllers", "p add-group DOM<1c>", "q add-group DOM<1c>", "m add-name DOM<1b>", "h find-name DOM<1c>",
+			"  -> ok, answer DOM<1c> from nbns", "p delete-name DOM<1c>", "h find-name DOM<1c>", "  -> ok"),
+		Entry("two segments have a master browser", "p add-name DOM<1d>", "q add-name DOM<1d>", "  -> ok",
+			"h inject query DOM<1d> to nbns id 0x7001", "  -> denial DOM<1d> from nbns", "p delete-name DOM<1d>"),
+		Entry("a multi-homed node registers another address", "p add-name CHAT", "q inject multihomed CHAT to nbns id 0x7001",
+			"  -> wack CHAT from nbns to q, refusal CHAT from nbns to q"),
+		Entry("an owner releases its name while it is asked for", "p add-name CHAT", "lan lose query CHAT from nbns to p x3",
+			"q add-name CHAT as want &", "after 2s", "p delete-name CHAT", "  -> want ok"),
+		Entry("an owner refreshes its name while it is asked for", "p add-name CHAT", "lan lose query CHAT from nbns to p x3",
+			"q add-name CHAT as want &", "after 2s", "p inject refresh CHAT to nbns id 0x7001", "  -> want NRC_INUSE"),
+		Entry("somebody else claims a name that is being asked for", "p add-name CHAT", "lan lose query CHAT from nbns to p x3",
+			"q add-name CHAT as want &", "after 2s", "m add-name CHAT", "  -> NRC_INUSE", "after 15s", "  -> want ok"),
+		Entry("names are asked for that nobody has", "p find-name NOBODY", "  -> NRC_CMDTMO", "m find-name NOBODY", "  -> NRC_CMDTMO",
+			"h find-name NOBODY", "  -> NRC_CMDTMO", "q inject query NOBODY to p id 0x7001", "  -> denial NOBODY from p",
+			"q inject query NOBODY to pc id 0x7001", "  -> no denial from pc"),
+		Entry("a stranger says that a name is released, or in conflict", "p add-name CHAT", "q inject release CHAT to p id 0x7001",
+			"q inject conflict-demand CHAT to p id 0x7001", "q inject release CHAT to nbns id 0x7001",
+			"  -> CHAT in names p registered, release-refusal CHAT from nbns"),
+		Entry("a node takes the RFC by its word", "r add-name CHAT",
+			"q inject release CHAT to r id 0x7001", "  -> CHAT in names r conflict", "r delete-name CHAT", "  -> no release CHAT from r"),
+	)
+})
+
 var _ = Describe("A stack is accused", func() {
 	It("of releases that it owed before a restart", func() {
 		lines := []string{"peer add-name FRIEND", "pc add-name CHAT", "pc delete-name CHAT", "pc restart"}

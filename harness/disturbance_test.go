@@ -63,8 +63,8 @@ var _ = Describe("A network that mistreats one frame", Label("Q124565"), func() 
 
 // bad-input 31: a restart leaves nothing behind, wherever it comes.
 var _ = Describe("A restart", Label("Q124565"), func() {
-	It("leaves the state of power-on behind at every step", func() {
-		s := shipped("q124565")
+	DescribeTable("leaves the state of power-on behind at every step", func(scenarioName string) {
+		s := shipped(scenarioName)
 		for i, step := range s.Cases[0].Steps {
 			c := s.WithRestartBefore(0, i)
 			look := scenario.Step{Node: s.Bug.Node, Verb: scenario.AdapterStatus, Name: netbios.Wildcard, Size: 4096, Times: 1}
@@ -75,7 +75,9 @@ var _ = Describe("A restart", Label("Q124565"), func() {
 			Expect(netbios.ParseStatus(table)).To(BeEmpty(), "before line %d", step.Pos.Line)
 			Expect(taken).To(BeZero(), "before line %d", step.Pos.Line)
 		}
-	})
+	},
+		Entry("on a B node", "q124565"), Entry("on a P node", "q124565-p"), Entry("on an H node", "q124565-h"),
+	)
 
 	It("is the cure: the same steps behind it go as on a stack that never had the bug", func() {
 		s := shipped("q124565")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Command mutants asks how much the tests would notice: it breaks the model under study, harness/nametable and
-// harness/node, in every place where it decides or does something, one place at a time, and runs the tests on each broken
+// Command mutants asks how much the tests would notice: it breaks the model under study, harness/nametable, harness/node
+// and harness/nameserver, in every place where it decides or does something, one place at a time, and runs the tests on each broken
 // copy. A mutant that no test notices has to be explained in survivors.txt, or a test is missing.
 //
 // The working tree is only read: the go command takes the broken file from elsewhere (-overlay). Do not edit the code
@@ -39,8 +39,8 @@ import (
 
 // What is broken, and who is asked about it: first the suite of the package itself, then the others in this order.
 var (
-	broken = []string{"harness/nametable", "harness/node"}
-	asked  = []string{"harness/nametable", "harness/node", "harness", "scenarios", "harness/check"}
+	broken = []string{"harness/nametable", "harness/node", "harness/nameserver"}
+	asked  = []string{"harness/nametable", "harness/node", "harness/nameserver", "harness", "scenarios", "harness/check"}
 )
 
 //go:embed survivors.txt

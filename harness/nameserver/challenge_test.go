@@ -72,7 +72,7 @@ var _ = Describe("Challenging the owner of a name (RFC 1002 section 5.1.4)", fun
 		Entry("overwrite: nobody is taken at his word", overwrite),
 	)
 
-	It("ignores repetitions of the request meanwhile (bad input 27, Samba ee8f481d942)", func() {
+	It("ignores repetitions of the request meanwhile (bad-input 27, Samba ee8f481d942)", func() {
 		claim := register(chat, peer)
 		wins.ask(peer, claim)
 		claim.ID = wins.id
@@ -107,7 +107,7 @@ var _ = Describe("Challenging the owner of a name (RFC 1002 section 5.1.4)", fun
 		Expect(wins.ask(pc, register(chat, pc))).To(Equal(lines(refused(peer, chat, "ACT_ERR"), granted(pc, chat))))
 	})
 
-	DescribeTable("is not ended by what does not answer it (bad input 25)",
+	DescribeTable("is not ended by what does not answer it (bad-input 25)",
 		func(from netip.Addr, port uint16, change func(*nbt.NameMessage)) {
 			wins.ask(peer, register(chat, peer))
 			m := answer(pc)

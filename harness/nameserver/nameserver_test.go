@@ -110,7 +110,7 @@ var _ = Describe("A name server", func() {
 		}
 	})
 
-	DescribeTable("serves scopes of up to 237 characters (bad input 5, Samba ea7ec4fb30a)",
+	DescribeTable("serves scopes of up to 237 characters (bad-input 5, Samba ea7ec4fb30a)",
 		func(length int, answer string) {
 			scope := strings.Repeat(strings.Repeat("a", 63)+".", 4)[:length]
 			Expect(wins.ask(pc, register(chat, pc).InScope(scope))).To(HaveExactElements(ContainSubstring(answer)))
@@ -133,7 +133,7 @@ var _ = Describe("A name server", func() {
 		Expect(wins.Names()).To(BeZero())
 	})
 
-	It("takes any bytes for a name, and keeps them apart (bad input 32)", func() {
+	It("takes any bytes for a name, and keeps them apart (bad-input 32)", func() {
 		for _, text := range []string{`;rm -rf /<20>`, `a|b<20>`, `$(x)<20>`, "`x`<20>", `\x0a\x00<20>`, `<20>`, `.<20>`, `\xff\x80<20>`} {
 			Expect(wins.ask(pc, register(text, pc))).To(HaveExactElements(HavePrefix("to pc: positive")))
 			Expect(wins.ask(peer, query(text))).To(Equal(lines(found(peer, name(text).String(), "pc"))))
@@ -271,7 +271,7 @@ var _ = Describe("A name server", func() {
 		})
 	})
 
-	Describe("with a full table (bad input 23)", func() {
+	Describe("with a full table (bad-input 23)", func() {
 		It("refuses one more with SRV_ERR, renews what it has, and makes room when terms are over", func() {
 			wins = newBench(func(cfg *nameserver.Config) { cfg.Names = 100 })
 			unit := func(i int) netbios.Name { n, _ := netbios.MakeName(fmt.Sprintf("UNIT%d", i), 0x20); return n }
@@ -306,13 +306,13 @@ var _ = Describe("A name server", func() {
 				Expect(answered).To(BeNumerically("<=", nbt.MaxDatagramPayload))
 				largest = max(largest, 100*answered/len(asked))
 			}
-			AddReportEntry("largest answer, in percent of the request (bad input 24)", largest)
+			AddReportEntry("largest answer, in percent of the request (bad-input 24)", largest)
 			Expect(largest).To(BeNumerically("<=", 420), "25 addresses: 206 bytes for 50")
 		})
 	})
 })
 
-var _ = Describe("A name server's clock (bad input 30)", func() {
+var _ = Describe("A name server's clock (bad-input 30)", func() {
 	It("may stand still, or at its end", func() {
 		wins := newBench()
 		wins.now = 1<<63 - 1
