@@ -13,6 +13,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/check"
+	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/harness/sim"
@@ -23,7 +24,7 @@ import (
 
 // bad-input 29: what the network does to one frame may cost the verdict, and never turns it around.
 var _ = Describe("A network that mistreats one frame", Label("Q124565"), func() {
-	for _, name := range []string{"q124565", "q124565-running", "q124565-table", "q124565-refusal", "q124565-exhaustion"} {
+	for _, name := range []string{"q124565", "q124565-running", "q124565-table", "q124565-refusal", "q124565-exhaustion", "q124565-p", "q124565-h"} {
 		for _, fate := range []sim.Fate{sim.Lose, sim.Double, sim.Delay, sim.Reorder} {
 			It(fmt.Sprintf("leaves the verdict on %s as it is, or undecided: each frame %s in turn", name, fate), func() {
 				s := shipped(name)
@@ -46,6 +47,21 @@ var _ = Describe("A network that mistreats one frame", Label("Q124565"), func() 
 			})
 		}
 	}
+
+	It("has no correct stack accused of breaking a promise, whatever it does", func() {
+		all, err := harness.Shipped()
+		Expect(err).NotTo(HaveOccurred())
+		for _, s := range all {
+			for i := range s.Cases {
+				for seed := uint64(1); seed <= 60; seed++ {
+					o := harness.Options{Seed: seed, Odds: sim.Odds{Lose: 100, Double: 50, Delay: 50, Reorder: 50}}
+					r := harness.Run(s, &s.Cases[i], fault.Set{}, o)
+					Expect(r.Report.Violations).To(BeEmpty(), "%s, seed %d", harness.Path(s, &s.Cases[i]), seed)
+					Expect(r.Report.Crash).To(BeEmpty())
+				}
+			}
+		}
+	})
 
 	It("does not turn the verdict around when it loses, doubles, delays and reorders at random", func() {
 		s := shipped("q124565")

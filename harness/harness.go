@@ -183,9 +183,6 @@ func Path(s *scenario.Scenario, c *scenario.Case) string {
 	return s.Name + "/" + c.Slug
 }
 
-// nodeTypes are the types of nodes as a scenario has them.
-var nodeTypes = map[string]node.Type{"p": node.P, "m": node.M, "h": node.H}
-
 // config is what a node of a case is made of.
 func config(s *scenario.Scenario, c *scenario.Case, i int, model fault.Set) node.Config {
 	n := &s.Nodes[i]
@@ -193,7 +190,8 @@ func config(s *scenario.Scenario, c *scenario.Case, i int, model fault.Set) node
 	cfg.Profile, _ = node.FindProfile(n.Profile)
 	cfg.Serves = n.NameServer
 	if n.Type != "" {
-		cfg.Type, cfg.NameServer = nodeTypes[n.Type], s.Nodes[n.Wins].Prefix.Addr()
+		cfg.Type, _ = node.FindType(n.Type)
+		cfg.NameServer = s.Nodes[n.Wins].Prefix.Addr()
 	}
 	if s.Bug.Model != "" && s.Bug.Node == i {
 		cfg.Faults = model

@@ -4,6 +4,8 @@ package harness_test
 
 import (
 	"bytes"
+	"net/netip"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -70,7 +72,25 @@ func rewrite(node int, change func(payload []byte, nth int)) func(int, stack.Sta
 	})
 }
 
-const pc = 0 // the node that has the bug in every shipped scenario
+const pc = 0 // the node that has the bug in every shipped scenario among B nodes
+
+// Where there is a name server, it comes first, or after the node that the scenario is about.
+const (
+	server       = 0
+	served       = 1
+	afterSubject = 1
+)
+
+// refreshes has the name server grant a minute, and a node refresh its name only if it should.
+func refreshes(node int, never bool) func(int, stack.Stack) stack.Stack {
+	brief := rewrite(server, func(p []byte, _ int) {
+		if p[2] == 0xad && p[3] == 0x80 {
+			copy(p[50:], []byte{0, 0, 0, 60})
+		}
+	})
+	quiet := swallow(node, stack.NamePort, func(p []byte, nth int) bool { return never && p[2] == 0x40 && nth > 8 })
+	return func(n int, s stack.Stack) stack.Stack { return quiet(n, brief(n, s)) }
+}
 
 var _ = Describe("The promises of a correct stack", func() {
 	It("are kept by the fixed model in every case that ships", func() {
@@ -92,6 +112,12 @@ var _ = Describe("The promises of a correct stack", func() {
 		Entry(nil, "ms00-047", "MS00-047", check.ConflictOwnClaim),
 		Entry(nil, "q140419", "Q140419", check.ReleaseOnStop, check.ReleaseOnStop),
 	)
+
+	It("are seen to be broken by a name that is not refreshed within its term", func() {
+		const h, without = 2, 5 // the H node without name server, which gets it back
+		Expect(broken("nbns-types", without, "fixed", refreshes(h, false))).To(BeEmpty())
+		Expect(broken("nbns-types", without, "fixed", refreshes(h, true))).To(ContainElement(check.Refreshed))
+	})
 
 	DescribeTable("are seen to be broken",
 		func(promise, name string, wrap func() func(int, stack.Stack) stack.Stack) {
@@ -195,6 +221,138 @@ var _ = Describe("The promises of a correct stack", func() {
 				own := d.To.Addr().As4()
 				payload := append([]byte{0x13, 0, d.Payload[2], d.Payload[3]}, own[:]...)
 				return append(out, stack.SendDatagram{From: d.To, To: d.From, Payload: append(payload, 0, 138, 0x82)})
+			})
+		}),
+		Entry("by a P node's name that no name server agreed to", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(in stack.Input, out []stack.Output) []stack.Output {
+				if c, ok := in.(stack.Call); ok && c.NCB.Command == netbios.AddName {
+					return append(out, stack.Complete{ID: c.ID, Num: 2})
+				}
+				return slices.DeleteFunc(slices.Clone(out), func(o stack.Output) bool { c, ok := o.(stack.Complete); return ok && c.Num == 2 })
+			})
+		}),
+		Entry("by a P node's claim by broadcast", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(_ stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x29 {
+						d.To, d.Broadcast = netip.MustParseAddrPort("10.0.0.255:137"), true
+						return append([]stack.Output{d}, out...)
+					}
+				}
+				return out
+			})
+		}),
+		Entry("by a claim at another host than the name server", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(_ stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x29 {
+						d.To = netip.MustParseAddrPort("10.0.0.20:137")
+						return append([]stack.Output{d}, out...)
+					}
+				}
+				return out
+			})
+		}),
+		Entry("by a claim with another node type", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(served, func(p []byte, _ int) {
+				if p[2] == 0x29 {
+					p[62] ^= 0x60
+				}
+			})
+		}),
+		Entry("by an overwrite request that nobody was challenged for", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(served, func(p []byte, _ int) {
+				if p[2] == 0x29 {
+					p[2] = 0x28
+				}
+			})
+		}),
+		Entry("by a claim at the name server repeated too soon", check.ClaimSequence, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(_ stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x29 {
+						return append([]stack.Output{d}, out...)
+					}
+				}
+				return out
+			})
+		}),
+		Entry("by an M node that does not ask the segment", check.ClaimSequence, "nbns-types", func() func(int, stack.Stack) stack.Stack {
+			return swallow(served, stack.NamePort, func(p []byte, nth int) bool { return p[2] == 0x29 && p[3] == 0x10 && nth == 2 })
+		}),
+		Entry("by an M node that tells the segment too early", check.ClaimSequence, "nbns-types", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(_ stack.Input, out []stack.Output) []stack.Output {
+				for _, o := range out {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x29 && d.Payload[3] == 0 {
+						d.To, d.Broadcast, d.Payload = netip.MustParseAddrPort("10.0.0.255:137"), true, bytes.Clone(d.Payload)
+						d.Payload[2], d.Payload[3] = 0x28, 0x10
+						return append([]stack.Output{d}, out...)
+					}
+				}
+				return out
+			})
+		}),
+		Entry("by a release that the name server is not sent", check.ReleaseOnFree, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return swallow(served, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x30 })
+		}),
+		Entry("by a P node's release by broadcast", check.ReleaseOnFree, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return on(served, func(_ stack.Input, out []stack.Output) []stack.Output {
+				list := slices.Clone(out)
+				for i, o := range list {
+					if d, ok := o.(stack.SendDatagram); ok && d.Payload[2] == 0x30 {
+						d.To, d.Broadcast = netip.MustParseAddrPort("10.0.0.255:137"), true
+						list[i] = d
+					}
+				}
+				return list
+			})
+		}),
+		Entry("by a P node that answers what was broadcast", check.Answers, "nbns-life-cycle", func() func(int, stack.Stack) stack.Stack {
+			return on(pc, func(in stack.Input, out []stack.Output) []stack.Output {
+				d, ok := in.(stack.Datagram)
+				if !ok || !d.Broadcast {
+					return out
+				}
+				answer := append(bytes.Clone(d.Payload[:2]), 0x85, 0x03, 0, 0, 0, 1, 0, 0, 0, 0)
+				answer = append(append(answer, d.Payload[12:46]...), 0, 10, 0, 1, 0, 0, 0, 0, 0, 0)
+				return append(out, stack.SendDatagram{From: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.10"), 137), To: d.From, Payload: answer})
+			})
+		}),
+		Entry("by a P node that does not deny a name that it has not", check.Answers, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return swallow(served, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x85 && p[3] == 0x03 })
+		}),
+		Entry("by a B node that denies one", check.Answers, "q124565-running", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(pc, func(p []byte, _ int) {
+				if p[2] == 0x85 {
+					p[3] = 0x03
+				}
+			})
+		}),
+		Entry("by a name server that does not answer", check.NameServer, "q124565-p", func() func(int, stack.Stack) stack.Stack {
+			return swallow(server, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0xb4 })
+		}),
+		Entry("by a name server that gives a name away whose owner lives", check.NameServer, "nbns-life-cycle", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(afterSubject, func(p []byte, _ int) {
+				if p[2] == 0xad && p[3] == 0x86 {
+					p[3], p[len(p)-1] = 0x80, 20
+				}
+			})
+		}),
+		Entry("by a name server that does not ask the owner", check.NameServer, "nbns-challenge", func() func(int, stack.Stack) stack.Stack {
+			return swallow(server, stack.NamePort, func(p []byte, _ int) bool { return p[2] == 0x01 })
+		}),
+		Entry("by a name server that tells a wrong address", check.NameServer, "nbns-life-cycle", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(afterSubject, func(p []byte, _ int) {
+				if p[2] == 0x85 && p[3] == 0x80 {
+					p[len(p)-1]++
+				}
+			})
+		}),
+		Entry("by a name server that denies a name that it has", check.NameServer, "nbns-life-cycle", func() func(int, stack.Stack) stack.Stack {
+			return rewrite(afterSubject, func(p []byte, _ int) {
+				if p[2] == 0x85 && p[3] == 0x80 {
+					p[3] |= 0x03
+				}
 			})
 		}),
 		Entry("by a name that is said to be in conflict and is not", check.ConflictOwnClaim, "q124565", func() func(int, stack.Stack) stack.Stack {

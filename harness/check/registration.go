@@ -131,7 +131,8 @@ func (w *watch) claimFault(node int, h *holding) string {
 	if len(toAll) == 0 {
 		return w.consentFault(node, h, toServer)
 	}
-	if len(h.heard) > 0 {
+	decided := func(a heard) bool { return a.kind != nbt.KindWACK && a.at < toAll[0].at }
+	if slices.ContainsFunc(h.heard, decided) {
 		return "claimed by broadcast, although the name server answers"
 	}
 	if text := w.serverFault(node, h, toServer, serverCount); text != "" {

@@ -24,10 +24,11 @@ var (
 	ownAddr   = netip.MustParseAddr("10.0.0.10")
 	peerAddr  = netip.MustParseAddr("10.0.0.20")
 	thirdAddr = netip.MustParseAddr("10.0.0.30")
+	winsAddr  = netip.MustParseAddr("10.0.0.2") // the name server of those that have one
 	allAddr   = netip.MustParseAddr("10.0.0.255")
 )
 
-var hostNames = map[netip.Addr]string{ownAddr: "pc", peerAddr: "peer", thirdAddr: "third", allAddr: "all"}
+var hostNames = map[netip.Addr]string{ownAddr: "pc", peerAddr: "peer", thirdAddr: "third", winsAddr: "wins", allAddr: "all"}
 
 func host(a netip.Addr) string {
 	if s, ok := hostNames[a]; ok {

@@ -58,7 +58,15 @@ const (
 	H             // at a name server, then by broadcast ([MS-NBTE] section 3.1.7)
 )
 
-func (t Type) String() string { return [...]string{"b", "p", "m", "h"}[t] }
+var typeWords = [...]string{B: "b", P: "p", M: "m", H: "h"}
+
+func (t Type) String() string { return typeWords[t] }
+
+// FindType returns the type that is written as a letter: b, p, m or h.
+func FindType(word string) (Type, bool) {
+	i := slices.Index(typeWords[:], word)
+	return Type(max(i, 0)), i >= 0
+}
 
 // Host is an LMHOSTS entry.
 type Host struct {

@@ -269,6 +269,19 @@ var _ = Describe("A mistake in a scenario", func() {
 		Entry("a trigger of no bug", "pc stop trigger", `1:9: a trigger needs a bug`),
 	)
 
+	DescribeTable("in name servers", within(twoHosts),
+		Entry("a P node without one", "node x 10.0.0.3/24 type p", `1:6: a node of type p needs a name server: write wins NODE`),
+		Entry("a B node with one", "node x 10.0.0.3/24 wins pc", `1:6: a B node has no name server: write type p, m or h`),
+		Entry("a B node that says so with one", "node x 10.0.0.3/24 wins pc type b", `1:6: a B node has no name server`),
+		Entry("a type unknown", "node x 10.0.0.3/24 type q wins pc", `1:25: unknown type "q"`),
+		Entry("a type twice", "node x 10.0.0.3/24 type p type p", `1:27: "type" is stated twice`),
+		Entry("one that is nowhere", "node x 10.0.0.3/24 type p wins pd\npc stop", `1:32: unknown node "pd": did you mean pc?`),
+		Entry("itself", "node x 10.0.0.3/24 type p wins x\npc stop", `1:32: node "x" cannot be its own name server's client`),
+		Entry("none named", "node x 10.0.0.3/24 type p wins", `1:31: want the node that is the name server, got the end of the line`),
+		Entry("one named in quotes", `node x 10.0.0.3/24 type p wins "pc"`, `1:32: want the node that is the name server, got "pc"`),
+		Entry("nothing of the kind", "node x 10.0.0.3/24 nbns", `1:20: unexpected "nbns": want node NAME ADDRESS/LENGTH [nameserver] [type b|p|m|h]`),
+	)
+
 	DescribeTable("in nodes", within(twoHosts),
 		Entry("without a name", "node", `1:5: want a node, got the end of the line`),
 		Entry("without an address", "node x", `1:7: want an address such as 10.0.0.10/24, got the end of the line`),

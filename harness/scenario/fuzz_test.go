@@ -17,7 +17,8 @@ bug      Q1:count=once,window=always,Q2 in pc   # comment
 control  none because "it is \"an\" absence\x00"
 profile  netbt
 node     pc    10.0.0.10/24 names 253 sessions 1 profile rfc1002
-node     peer  10.0.0.20/24
+node     peer  10.0.0.20/24 type h wins nbns
+node     nbns  10.0.0.2/24 nameserver profile samba-nmbd
 
 case "one"
 peer knows "MY NAME<1d>" at pc
@@ -44,6 +45,14 @@ pc reset
 pc ncb 0x7f
 pc inject datagram CHAT to all from ME "x" id 0x1001
 pc inject bytes "\x00" to peer port 137
+pc inject refresh CHAT to nbns
+pc inject multihomed CHAT to nbns
+pc inject grant CHAT to peer
+pc inject challenge CHAT to peer
+pc inject wack CHAT to peer
+pc inject release-grant CHAT to peer
+pc inject release-refusal CHAT to all
+   -> wack, challenge from nbns, release-refusal code 0x06, no release-grant, multihomed x2, refresh to nbns, grant CHAT to peer
 pc restart
    -> claim CHAT from pc to all x3 within 1.5s, no release for 2m
 lan lose claim CHAT from pc x3

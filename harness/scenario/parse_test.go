@@ -118,6 +118,23 @@ var _ = Describe("Parsing the header", func() {
 		Expect(s.Nodes[1].Profile).To(Equal("rfc1002"))
 	})
 
+	It("reads types of nodes and their name server, which may be declared later", func() {
+		s := parse("node pc 10.0.0.10/24 wins nbns type p\nnode peer 10.0.0.20/24 type b\nnode nbns 10.0.0.2/24 nameserver type h wins far\n" +
+			"node far 10.0.0.3/24 nameserver" + bothUsed)
+		Expect(s.Nodes[0]).To(And(HaveField("Type", "p"), HaveField("Wins", 2), HaveField("NameServer", false)))
+		Expect(s.Nodes[1]).To(And(HaveField("Type", ""), HaveField("Wins", 0)))
+		Expect(s.Nodes[2]).To(And(HaveField("Type", "h"), HaveField("Wins", 3), HaveField("NameServer", true)))
+		Expect(string(scenario.Format(s))).To(HavePrefix(`node  pc    10.0.0.10/24 type p wins nbns
+node  peer  10.0.0.20/24
+node  nbns  10.0.0.2/24 nameserver type h wins far
+node  far   10.0.0.3/24 nameserver
+`))
+	})
+
+	It("takes a name server for used by its clients", func() {
+		parse("node pc 10.0.0.10/24 type p wins nbns\nnode nbns 10.0.0.2/24 nameserver\npc stop\n")
+	})
+
 	It("reads limits of the name and session tables", func() {
 		s := parse("node pc 10.0.0.10/8 sessions 254 names 1\nnode peer 10.9.0.1/8" + bothUsed)
 		Expect(s.Nodes[0].Limits).To(Equal(netbios.Limits{Names: 1, Sessions: 254}))

@@ -152,7 +152,6 @@ func (s *serving) readLimits() error {
 }
 
 func (s *serving) readNameServer(cfg *node.Config) (err error) {
-	types := map[string]node.Type{"b": node.B, "p": node.P, "m": node.M, "h": node.H}
 	if s.winsServer != "" {
 		if cfg.NameServer, err = netip.ParseAddr(s.winsServer); err != nil || !cfg.NameServer.Is4() {
 			return fmt.Errorf("--wins-server %s: want an IPv4 address", s.winsServer)
@@ -162,7 +161,7 @@ func (s *serving) readNameServer(cfg *node.Config) (err error) {
 	if s.nodeType == "" {
 		return nil
 	}
-	t, known := types[strings.ToLower(s.nodeType)]
+	t, known := node.FindType(strings.ToLower(s.nodeType))
 	switch {
 	case !known:
 		return fmt.Errorf("--node-type %s: want b, p, m or h", s.nodeType)
