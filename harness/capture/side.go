@@ -53,8 +53,12 @@ type segment struct {
 
 func (s *segment) len() int { return len(s.data) + s.missing }
 
-// size is what it costs to hold the segment: its bytes, and a bit for each so that many small ones cost something too.
-func (s *segment) size() int { return len(s.data) + 128 }
+// size is what it costs to hold the segment: the buffer with its bytes, what is odd about it, and its place in the list,
+// which may have room for as many again.
+func (s *segment) size() int { return cap(s.data) + 16*len(s.odd) + 2*segmentLen }
+
+// segmentLen is about the memory of a segment by itself.
+const segmentLen = 104
 
 // begin makes a side new, with the memory that it had before.
 func (s *side) begin(r *reader, c *connection, from, to netip.AddrPort) {
@@ -139,8 +143,8 @@ func (s *side) hold(seg *segment) {
 	own := *seg
 	own.data, own.odd = append(cs.buffers.get(len(seg.data)), seg.data...), slices.Clone(seg.odd)
 	s.held = slices.Insert(s.held, i, own)
-	s.heldSize += seg.size()
-	cs.waiting += seg.size()
+	s.heldSize += own.size()
+	cs.waiting += own.size()
 }
 
 // take hands on what a segment adds to the bytes in order. What was sent twice counts as it was seen first.
