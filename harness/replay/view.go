@@ -17,6 +17,9 @@ import (
 // MaxFrames bounds the frames of a [View]: a host of the nineties sends so many in a month.
 const MaxFrames = 1 << 17
 
+// MaxDraftFrames bounds those of a view of everybody: a draft has room for fewer steps.
+const MaxDraftFrames = 1 << 13
+
 // maxBytes bounds the payloads that a [View] keeps, and maxHosts the other hosts that it can name.
 const (
 	maxBytes = 24 << 20
@@ -48,7 +51,11 @@ func (v *View) Add(f *trace.Frame) {
 	if v.Host.IsValid() && f.From.Addr() != v.Host && f.To.Addr() != v.Host && !everybody {
 		return
 	}
-	if len(v.Frames) == MaxFrames || v.bytes+len(f.Payload) > maxBytes {
+	most := MaxFrames
+	if !v.Host.IsValid() {
+		most = MaxDraftFrames
+	}
+	if len(v.Frames) >= most || v.bytes+len(f.Payload) > maxBytes {
 		v.Full = true
 		return
 	}
@@ -72,12 +79,13 @@ func (v *View) meet(a netip.Addr) {
 // Refused takes in that a datagram came back in an ICMP error: nobody was there to hear it. The frame is the one quoted. It
 // counts only before the host has sent anything: then its stack was not running yet. Later, that it is gone is evidence.
 func (v *View) Refused(f *trace.Frame) {
-	if f.To.Addr() != v.Host {
+	host := f.To.Addr() // in a view of everybody, any
+	if v.Host.IsValid() && host != v.Host {
 		return
 	}
 	for i := len(v.Frames) - 1; i >= 0; i-- {
 		x := &v.Frames[i]
-		if x.From.Addr() == v.Host {
+		if x.From.Addr() == host {
 			return
 		}
 		if x.From == f.From && x.To == f.To && len(v.unheard) < maxUnheard {
@@ -101,7 +109,9 @@ func (v *View) Done() {
 		v.read[i].unheard = slices.Contains(v.unheard, v.Frames[i].Number)
 		v.end(&v.Frames[i])
 	}
-	v.prefix = v.network()
+	if v.Host.IsValid() {
+		v.prefix = v.network()
+	}
 }
 
 // end notes the ends of a connection.
@@ -116,11 +126,13 @@ func (v *View) end(f *trace.Frame) {
 	v.ends[f.Conn] = ends
 }
 
-// Of is the part of a view of everybody that one host sees.
+// Of is the part of a view of everybody that one host sees. The two share the payloads.
 func (v *View) Of(host netip.Addr) *View {
-	own := NewView(host)
+	own := &View{Host: host, Others: v.Others, Full: v.Full, unheard: v.unheard}
 	for i := range v.Frames {
-		own.Add(&v.Frames[i])
+		if f := &v.Frames[i]; f.From.Addr() == host || f.To.Addr() == host || f.Broadcast {
+			own.Frames = append(own.Frames, *f)
+		}
 	}
 	own.Done()
 	return own

@@ -134,7 +134,7 @@ var _ = Describe("nbtlab bugs", func() {
 })
 
 var _ = Describe("Help", func() {
-	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "explain", "bugs", "fmt", "serve", "agent", "probe", "help"}
+	commands := []string{"verify", "run", "compare", "check", "record", "decode", "replay", "explain", "script", "bugs", "fmt", "serve", "agent", "probe", "help"}
 
 	It("names every command", func() {
 		out := nbtlab()

@@ -159,6 +159,7 @@ Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input
 		a.decodeCommand(),
 		a.replayCommand(),
 		a.explainCommand(),
+		a.scriptCommand(),
 		a.bugsCommand(),
 		a.fmtCommand(),
 		a.probeCommand(),

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ import (
 // view reads what a capture shows of a host.
 func (a *app) view(s source, host netip.Addr) (*replay.View, capture.Summary, error) {
 	defer a.untilInterrupted()()
+	debug.SetGCPercent(100) // what is kept of a long capture is much; main's bound of the garbage is for short runs
 	v := replay.NewView(host)
 	sum, err := a.stream(s, true, func(f *capture.Frame) error {
 		if f.Tunnel == capture.QuotedTunnel {
