@@ -22,6 +22,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/dissect"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/report"
 )
 
@@ -158,18 +159,23 @@ func askTshark(t *testing.T, path string) []byte {
 	return out
 }
 
-// message is an object of decode --json.
+// message is an object of decode --json, with the bytes that it is about.
 type message map[string]any
+
+// payload is where a message has its bytes.
+const payload = "(payload)"
 
 // decodeCapture returns what decode --json prints of each frame.
 func decodeCapture(t *testing.T, path string) map[int][]message {
 	t.Helper()
 	var stdout bytes.Buffer
+	var payloads [][]byte
 	var m dissect.Message
 	_, err := capture.StreamFile(path, capture.Options{Quoted: true}, func(f *capture.Frame) error {
 		if !m.Read(f) {
 			return nil
 		}
+		payloads = append(payloads, slices.Clone(f.Payload))
 		return report.DecodedJSON(&stdout, path, &m)
 	})
 	if err != nil {
@@ -183,6 +189,7 @@ func decodeCapture(t *testing.T, path string) map[int][]message {
 		if err := dec.Decode(&m); err != nil {
 			t.Fatalf("%s: %v in %s", path, err, line)
 		}
+		m[payload], payloads = payloads[0], payloads[1:]
 		frame, err := strconv.Atoi(fmt.Sprint(m["frame"]))
 		if err != nil {
 			t.Fatal(err)
@@ -204,6 +211,9 @@ type difference struct {
 
 func (d difference) String() string {
 	text := fmt.Sprintf("%s frame %d: %s: decode %q, tshark %q", filepath.Base(d.path), d.frame, d.field, d.ours, d.theirs)
+	if label, ok := d.label(); ok {
+		text += fmt.Sprintf(", in bytes %q", label)
+	}
 	if d.why != "" {
 		text += ": " + d.why
 	}
@@ -269,7 +279,9 @@ func (a *agreement) frame(path string, frame int, messages []message, row tshark
 		}
 		return nil
 	}
-	note("frame", present(len(messages) > 0), present(row.dissected()))
+	if len(messages) > 0 || row.dissected() {
+		note("frame", present(len(messages) > 0), present(row.dissected()))
+	}
 	if len(messages) == 0 || !row.dissected() {
 		return
 	}
@@ -303,7 +315,7 @@ func (a *agreement) note(d difference) {
 		c.differed++
 	}
 	for _, e := range explanations {
-		if d.faulty() && e.applies(d) {
+		if (d.faulty() || d.row.cut()) && e.applies(d) {
 			d.why = e.why
 			break
 		}
@@ -349,7 +361,7 @@ var comparedFields = []compared{
 	{"flags", text("flags"), numbers("nbns.flags")},
 	{"response", truth("response"), numbers("nbns.flags.response")},
 	{"opcode", text("opcode"), numbers("nbns.flags.opcode")},
-	{"rcode", responses(text("rcode")), numbers("nbns.flags.rcode")},
+	{"rcode", text("rcode"), lowBits("nbns.flags", 0xf)}, // which tshark tells by itself of responses only
 	{"name", scoped("name", "scope"), plainly(first("nbns.name"))},
 	{"type", text("type"), first("nbns.type")},
 	{"ttl", text("ttl"), first("nbns.ttl")},
@@ -427,6 +439,7 @@ func rows(field string) func(message) []string {
 			if field == "name" { // whose suffix tshark tells apart, in words
 				value = asTshark(value)
 				value = value[:max(0, len(value)-len("<00>"))]
+				value = value[:min(33, len(value))] // which is all that tshark has room for
 			}
 			values = append(values, value)
 		}
@@ -443,9 +456,14 @@ func scoped(field, scope string) func(message) []string {
 		}
 		v = asTshark(v)
 		if s, ok := m[scope].(string); ok {
-			v += "." + s
+			raw, _, _ := strings.Cut(string(unescaped(s)), "\x00") // as it is, up to a zero byte
+			v += "." + raw
 		}
-		return []string{v}
+		v = strings.NewReplacer("<5c>", `\`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(v)
+		if field == "name" { // the first of theirs, which a comma ends
+			v, _, _ = strings.Cut(v, ",")
+		}
+		return strings.Split(v, ",")
 	}
 }
 
@@ -455,7 +473,7 @@ func asTshark(name string) string {
 	switch {
 	case name == "*":
 		name = "*" + strings.Repeat(`\x00`, 14) + "<00>"
-	case strings.HasPrefix(name, "<"):
+	case strings.HasPrefix(name, "<") && len(name) == len("<00>"):
 		name = strings.Repeat(" ", 15) + name
 	}
 	var b strings.Builder
@@ -474,16 +492,6 @@ func asTshark(name string) string {
 func service(name string, of func(message) []string) func(message) []string {
 	return func(m message) []string {
 		if m["service"] != name {
-			return nil
-		}
-		return of(m)
-	}
-}
-
-// responses limits a field to responses: tshark shows the result code of no request.
-func responses(of func(message) []string) func(message) []string {
-	return func(m message) []string {
-		if m["response"] != true {
 			return nil
 		}
 		return of(m)
@@ -570,6 +578,19 @@ func numbers(field string) func(tsharkRow) []string {
 	}
 }
 
+// lowBits are those of numbers that a mask leaves.
+func lowBits(field string, mask uint64) func(tsharkRow) []string {
+	return func(r tsharkRow) (values []string) {
+		for _, v := range r.values(field) {
+			if n, err := strconv.ParseUint(v, 0, 64); err == nil {
+				v = strconv.FormatUint(n&mask, 10)
+			}
+			values = append(values, v)
+		}
+		return values
+	}
+}
+
 // explanation is why a difference is right.
 type explanation struct {
 	why     string
@@ -577,16 +598,38 @@ type explanation struct {
 }
 
 // explanations are the differences that remain, and why. tshark is a second opinion, not the truth. Each holds only where
-// decode itself says that the frame is wrong, and never for the fields of a header.
+// decode itself says that the frame is wrong, or the frame was not captured whole; for the name, record or list that is wrong,
+// and what follows it. Of a name the bytes are printed: decode has to show what is in them.
 var explanations = []explanation{
 	{
 		"tshark names no field of a message whose header was not captured whole; decode shows that it is there",
-		func(d difference) bool { return d.field == "frame" && len(d.theirs) == 0 },
+		func(d difference) bool {
+			return d.field == "frame" && len(d.theirs) == 0 && d.allMessages(message.headerIsCut)
+		},
+	},
+	{
+		"the message goes on in later segments, and was not captured whole: tshark shows it where it begins, decode at the packet " +
+			"that brings its end",
+		func(d difference) bool {
+			switch {
+			case d.field == "frame" && len(d.ours) == 0:
+				return d.row.goesOn()
+			case d.field == "frame":
+				return len(d.theirs) == 0 && d.allMessages(message.lacksBytes)
+			}
+			return false
+		},
+	},
+	{
+		"tshark takes the rest of a message that was not captured whole for another one",
+		func(d difference) bool {
+			return strings.HasPrefix(d.field, "ssn ") && d.row.cut() && d.allMessages(message.lacksBytes)
+		},
 	},
 	{
 		"a letter of the name is not one from A to P: decode shows the label as it is, or reads a lower-case letter",
 		func(d difference) bool {
-			return d.ofName() && slices.ContainsFunc(d.theirs, func(name string) bool {
+			return d.showsItsBytes() && slices.ContainsFunc(d.theirs, func(name string) bool {
 				return strings.HasPrefix(name, "Illegal NetBIOS name")
 			})
 		},
@@ -594,63 +637,197 @@ var explanations = []explanation{
 	{
 		"tshark takes the letters from Q to Z for half bytes above 15, which there are not; decode shows the label",
 		func(d difference) bool {
-			return d.ofName() && slices.ContainsFunc(d.ours, func(name string) bool {
+			return d.showsItsBytes() && slices.ContainsFunc(d.ours, func(name string) bool {
 				return strings.ContainsAny(name, "QRSTUVWXYZ") && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 			})
 		},
 	},
 	{
 		"the name has labels of other lengths than 32, or goes on in bytes that are no name: the two show that differently",
-		func(d difference) bool { return d.ofName() && d.oddIn("NAME") },
+		func(d difference) bool { return d.showsItsBytes() && d.oddIn(fieldsUpTo[d.field][0]...) },
 	},
 	{
 		"without the flag of a first fragment a datagram has no names; tshark reads some in its data",
 		func(d difference) bool {
-			return (d.field == "source_name" || d.field == "destination_name") && len(d.ours) == 0 && !d.broken()
+			flags := numbers("nbdgm.flags")(d.row)
+			if (d.field != "source_name" && d.field != "destination_name") || len(d.ours) > 0 || len(flags) != 1 {
+				return false
+			}
+			n, err := strconv.Atoi(flags[0])
+			return err == nil && n&2 == 0
 		},
 	},
 	{
 		"decode stops at the field that it cannot read; tshark goes on, in bytes that need not be what it takes them for",
-		func(d difference) bool { return d.behindHeader() && len(d.ours) < len(d.theirs) && d.broken() },
+		func(d difference) bool {
+			return isPrefix(d.ours, d.theirs) && slices.ContainsFunc(d.messages, func(m message) bool {
+				fault, _ := m["error"].(map[string]any)
+				field, _ := fault["field"].(string)
+				return slices.Contains(slices.Concat(fieldsUpTo[d.field]...), field)
+			})
+		},
 	},
 	{
-		"RDLENGTH or a count is wrong: decode reads what is there, tshark what it says",
+		"RDLENGTH or a count is wrong, or the record is cut: decode reads what is there, tshark what it says, or none of it",
 		func(d difference) bool {
-			return d.behindHeader() && (d.oddIn("RDLENGTH") || d.oddIn("COUNT") || d.oddIn("NUM_NAMES"))
+			return fieldsUpTo[d.field] != nil && (isPrefix(d.ours, d.theirs) || isPrefix(d.theirs, d.ours)) &&
+				d.oddIn("RDLENGTH", "QDCOUNT", "ANCOUNT", "NSCOUNT", "ARCOUNT", "NUM_NAMES", "STATISTICS")
 		},
 	},
 }
 
-// ofName reports whether the difference is in a name.
+// fieldsUpTo are the fields of RFC 1002 that hide what is compared if they cannot be read: its own ones first.
+var fieldsUpTo = func() map[string][][]string {
+	name, fixed := []string{"QUESTION_NAME", "RR_NAME"}, []string{"QUESTION_TYPE", "QUESTION_CLASS", "RR_TYPE", "RR_CLASS"}
+	record, rows := []string{"TTL", "RDLENGTH"}, []string{"NUM_NAMES", "STATISTICS"}
+	fields := map[string][][]string{
+		"name": {name, fixed}, "type": {fixed, name}, "ttl": {record, fixed, name},
+		"addresses": {record, fixed, name}, "nb_flags": {record, fixed, name},
+		"names": {rows, record, fixed, name}, "names.flags": {rows, record, fixed, name}, "unit_id": {rows, record, fixed, name},
+		"source_name":      {{"SOURCE_NAME"}, {"DGM_LENGTH", "PACKET_OFFSET"}},
+		"destination_name": {{"DESTINATION_NAME"}, {"SOURCE_NAME", "DGM_LENGTH", "PACKET_OFFSET"}},
+		"called_name":      {{"CALLED_NAME"}},
+		"calling_name":     {{"CALLING_NAME"}, {"CALLED_NAME"}},
+	}
+	return fields
+}()
+
+// ofName reports whether the difference is in a name, for which decode has a field of the same name.
 func (d difference) ofName() bool { return strings.HasSuffix(d.field, "name") }
 
-// behindHeader reports whether the difference is in what a broken name or record can hide.
-func (d difference) behindHeader() bool {
-	switch d.field {
-	case "type", "ttl", "addresses", "nb_flags", "names", "names.flags", "unit_id":
-		return true
-	}
-	return d.ofName()
+// showsItsBytes reports whether the difference is in a name, and decode shows one that is in the message.
+func (d difference) showsItsBytes() bool {
+	_, ok := d.label()
+	return ok
 }
 
-// broken reports whether decode could not read a message in the frame to its end.
-func (d difference) broken() bool {
-	return slices.ContainsFunc(d.messages, func(m message) bool { return m["error"] != nil })
+// label finds the name that decode shows in the bytes of the message: as a label, or as the 32 letters of its half bytes, of
+// either case.
+func (d difference) label() (label []byte, found bool) {
+	if !d.ofName() {
+		return nil, false
+	}
+	for _, m := range d.messages {
+		text, _ := m[d.field].(string)
+		bytesOf, _ := m[payload].([]byte)
+		if text == "" && m.hasNull(fieldsUpTo[d.field][0]) {
+			return []byte{0}, true
+		}
+		first, _, _ := strings.Cut(text, ".")
+		for _, want := range [][]byte{halfBytes(text), unescaped(first)} {
+			want = append([]byte{byte(len(want))}, want...)
+			if at := bytes.Index(upper(bytesOf), upper(want)); at >= 0 && len(want) > 1 {
+				return bytesOf[at : at+len(want)], true
+			}
+		}
+	}
+	return nil, false
+}
+
+// hasNull reports whether one of these fields is a null name, which decode leaves out.
+func (m message) hasNull(fields []string) bool {
+	faults, _ := m["odd"].([]any)
+	return slices.ContainsFunc(faults, func(x any) bool {
+		fault, _ := x.(map[string]any)
+		field, _ := fault["field"].(string)
+		at, err := strconv.Atoi(fmt.Sprint(fault["offset"]))
+		b, _ := m[payload].([]byte)
+		return err == nil && slices.Contains(fields, field) && at < len(b) && b[at] == 0
+	})
+}
+
+// upper makes letters upper-case, in bytes that are no text.
+func upper(b []byte) []byte {
+	b = slices.Clone(b)
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return b
+}
+
+// halfBytes encodes a name as RFC 1001 section 14.1 has it; what is none, as nothing.
+func halfBytes(text string) (letters []byte) {
+	name, err := netbios.ParseName(text)
+	if err != nil || !strings.HasSuffix(text, ">") && text != "*" {
+		return nil
+	}
+	for _, c := range name {
+		letters = append(letters, 'A'+c>>4, 'A'+c&15)
+	}
+	return letters
+}
+
+// unescaped are the bytes that labels stand for.
+func unescaped(text string) (raw []byte) {
+	for text != "" {
+		if n, err := strconv.ParseUint(strings.TrimPrefix(text[:min(4, len(text))], `\x`), 16, 8); err == nil && text[0] == '\\' {
+			raw, text = append(raw, byte(n)), text[4:]
+			continue
+		}
+		raw, text = append(raw, text[0]), text[1:]
+	}
+	return raw
+}
+
+func isPrefix(a, b []string) bool { return len(a) < len(b) && slices.Equal(a, b[:len(a)]) }
+
+// allMessages reports whether something is true of all messages in the frame.
+func (d difference) allMessages(is func(message) bool) bool {
+	return !slices.ContainsFunc(d.messages, func(m message) bool { return !is(m) })
+}
+
+// headerIsCut reports whether the message ends within its header.
+func (m message) headerIsCut() bool {
+	header := map[any]int{"ns": 12, "dgm": 10, "ssn": 4}
+	b, _ := m[payload].([]byte)
+	return len(b) < header[m["service"]]
+}
+
+// lacksBytes reports whether bytes in the midst of the message were not captured.
+func (m message) lacksBytes() bool {
+	faults, _ := m["odd"].([]any)
+	return slices.ContainsFunc(faults, func(x any) bool {
+		fault, _ := x.(map[string]any)
+		text, _ := fault["text"].(string)
+		return strings.HasSuffix(text, " bytes of the message are missing") || strings.HasSuffix(text, " bytes of a message before a gap")
+	})
+}
+
+// cut reports whether the frame was not captured whole.
+func (r tsharkRow) cut() bool { return r.number("frame.cap_len") < r.number("frame.len") }
+
+// goesOn reports whether the frame has the beginning of a message of the session service, in a segment that was not captured
+// whole, and the message is longer than the segment.
+func (r tsharkRow) goesOn() bool { return r.cut() && r.number("nbss.length")+4 > r.number("tcp.len") }
+
+// number is a field's last value, or 0.
+func (r tsharkRow) number(field string) int {
+	values := last(field)(r)
+	if len(values) == 0 {
+		return 0
+	}
+	n, err := strconv.Atoi(values[0])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // faulty reports whether decode has found something wrong in the frame.
 func (d difference) faulty() bool {
-	return d.broken() || slices.ContainsFunc(d.messages, func(m message) bool { return m["odd"] != nil })
+	return slices.ContainsFunc(d.messages, func(m message) bool { return m["error"] != nil || m["odd"] != nil })
 }
 
-// oddIn reports whether decode has found a field with this in its name odd.
-func (d difference) oddIn(field string) bool {
+// oddIn reports whether decode has found one of these fields odd.
+func (d difference) oddIn(fields ...string) bool {
 	return slices.ContainsFunc(d.messages, func(m message) bool {
 		faults, _ := m["odd"].([]any)
 		return slices.ContainsFunc(faults, func(x any) bool {
 			fault, _ := x.(map[string]any)
-			name, _ := fault["field"].(string)
-			return strings.Contains(name, field)
+			field, _ := fault["field"].(string)
+			return slices.Contains(fields, field)
 		})
 	})
 }
