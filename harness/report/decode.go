@@ -348,7 +348,7 @@ func DecodedNote(p *Printer, d Decoding) {
 		p.Printf(", %d could not be read to the end", n)
 	}
 	if n := countAll(d.Stats.Oddities()); n > 0 {
-		p.Printf(", %d odd", n)
+		p.Printf(", %s", oddities(n))
 	}
 	skips(p, "skipped", s.Skipped)
 	skips(p, "dropped", s.Dropped)
@@ -356,6 +356,14 @@ func DecodedNote(p *Printer, d Decoding) {
 		p.Printf("; %s", s.Cut)
 	}
 	p.Printf("\n")
+}
+
+// oddities counts what is odd: a message may have several.
+func oddities(n int) string {
+	if n == 1 {
+		return "1 oddity"
+	}
+	return fmt.Sprintf("%d oddities", n)
 }
 
 func countAll(list []dissect.Trouble) (n int) {
@@ -599,14 +607,19 @@ func DecodedStatsJSON(w io.Writer, d Decoding) error {
 	line.Unnamed = leftOut
 	for i := range names {
 		n := decodedName{Name: names[i].Name.String(), Messages: names[i].Messages}
-		n.Holders, n.MoreHolders = names[i].Holders.All()
-		n.Askers, n.MoreAskers = names[i].Askers.All()
+		n.Holders, n.MoreHolders = hostLines(&names[i].Holders)
+		n.Askers, n.MoreAskers = hostLines(&names[i].Askers)
 		line.Names = append(line.Names, n)
 	}
 	if s.Cut != nil {
 		line.Cut = &decodedCut{s.Cut.Offset, s.Cut.Packet, s.Cut.Reason}
 	}
 	return JSON(w, line)
+}
+
+func hostLines(h *dissect.Hosts) (lines []netip.Addr, more bool) {
+	list, more := h.All()
+	return append([]netip.Addr{}, list...), more
 }
 
 func troubleLines(list []dissect.Trouble) []decodedTrouble {

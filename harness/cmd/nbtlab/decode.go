@@ -28,7 +28,8 @@ raw IP, loopback and PPP; IPv4 fragments, TCP segments, and NBT inside GRE, ERSP
 cut, odd or broken is shown as far as it can be read, and counted. It runs in memory that does not grow with the capture.
 
 With --json it prints one object for each message, with its times as seconds since 1970 in a string. With --stats it counts:
-messages and bytes by service and kind, names and who has to do with them, errors, and what was skipped and why.
+messages and bytes by service and kind, names and who has to do with them, errors, and what was skipped and why. A datagram
+that an ICMP error quotes did not arrive: it is shown as such, and skipped where messages are counted.
 
 The status is 0 when the files are captures, whatever is in them, and 2 when one is not or cannot be read.`,
 		Example: `  nbtlab decode customer.pcapng
@@ -53,6 +54,11 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 			}
 			if d.filter.Services, err = each(services, dissect.ParseService); err != nil {
 				return err
+			}
+			for _, number := range d.filter.Frames {
+				if number < 1 {
+					return fmt.Errorf("--frame %d: frames count from 1, as in Wireshark", number)
+				}
 			}
 			d.app = a
 			return d.files(args)

@@ -111,7 +111,7 @@ func (a *app) explain(err error) {
 		return
 	}
 	text := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", "; "))
-	for _, name := range []string{"harness: ", "fault: ", "capture: ", "probe: "} {
+	for _, name := range []string{"harness: ", "fault: ", "capture: ", "dissect: ", "probe: "} {
 		text = strings.TrimPrefix(text, name) // which of our packages says so is nothing to the user
 	}
 	if strings.HasPrefix(text, "unknown command") {
