@@ -102,7 +102,8 @@ type decoding struct {
 // in its place.
 func (d *decoding) files(paths []string) error {
 	defer d.app.untilInterrupted()()
-	d.out = bufio.NewWriterSize(d.app.stdout, 1<<16)
+	d.out = bufio.NewWriterSize(clearing{d.app}, 1<<16)
+	d.in.lines = !d.stats
 	d.printer = report.NewPrinter(d.out, d.app.colour)
 	d.many = len(paths) > 1
 	for i, path := range paths {

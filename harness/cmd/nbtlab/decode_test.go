@@ -349,6 +349,19 @@ var _ = Describe("nbtlab decode", func() {
 		Expect(nbtlab("decode", "x.pcap", "--frame", "1,0")).To(refuse("--frame 0: frames count from 1"))
 	})
 
+	It("takes its progress away before it writes on, and does not clear its own line", func() {
+		var screen bytes.Buffer
+		in := &input{ctx: context.Background(), r: strings.NewReader("xy"), bar: progressBar(&screen, 2), began: time.Now().Add(-time.Minute)}
+		Expect(in.Read(make([]byte, 1))).To(Equal(1))
+		Expect(screen.String()).To(ContainSubstring("50%"))
+		screen.Reset()
+		out := clearing{&app{stdout: &screen, reading: in}}
+		for _, text := range []string{"half a ", "line\n"} {
+			Expect(out.Write([]byte(text))).To(Equal(len(text)))
+		}
+		Expect(screen.String()).To(MatchRegexp(`^\r +\rhalf a line\n$`))
+	})
+
 	It("stops when it is interrupted, and keeps what it has", func() {
 		withQ124565("x.pcap")
 		ctx, cancel := context.WithCancel(context.Background())

@@ -45,7 +45,8 @@ type app struct {
 	colour         bool
 	json           bool
 	bisect         bool
-	status         int // what the command found
+	status         int    // what the command found
+	reading        *input // the capture being read, if any
 }
 
 // run carries out a command line and returns the exit status.

@@ -26,6 +26,7 @@ type source struct {
 	path      string
 	maxBytes  int64
 	unchecked bool         // leave checksums alone
+	lines     bool         // the command writes lines while it reads, to a [clearing] writer
 	idle      func() error // called whenever more has to be read: what is to be seen by then should be written; may be nil
 }
 
@@ -65,11 +66,12 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 			in.size = info.Size()
 		}
 	}
-	if isTerminal(a.stderr) {
-		in.bar = progressbar.NewOptions64(in.size,
-			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetTheme(progressbar.ThemeASCII),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetWidth(40), progressbar.OptionThrottle(100*time.Millisecond))
+	// Of what has no end to come near to, the lines themselves are the progress.
+	if isTerminal(a.stderr) && (in.size >= 0 || !s.lines || !isTerminal(a.stdout)) {
+		in.bar = progressBar(a.stderr, in.size)
 	}
+	a.reading = &in
+	defer func() { a.reading = nil }()
 	var own error // what our side gave up for
 	sum, err := capture.Stream(&in, capture.Options{MaxBytes: s.maxBytes, Quoted: quoted, Unchecked: s.unchecked}, func(f *capture.Frame) error {
 		own = each(f)
@@ -122,8 +124,26 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// finish takes the progress away, if it is shown.
 func (in *input) finish() {
 	if in.shown {
 		_ = in.bar.Clear()
+		in.shown = false
 	}
+}
+
+func progressBar(w io.Writer, size int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetTheme(progressbar.ThemeASCII),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetWidth(40), progressbar.OptionThrottle(100*time.Millisecond))
+}
+
+// clearing is standard output, without the progress: both may be on one terminal.
+type clearing struct{ *app }
+
+func (c clearing) Write(p []byte) (int, error) {
+	if c.reading != nil {
+		c.reading.finish()
+	}
+	return c.stdout.Write(p)
 }
