@@ -152,6 +152,14 @@ func New(cfg Config) *Server {
 // Names returns how many names are held, expired ones that nobody has asked for among them.
 func (s *Server) Names() int { return len(s.records) }
 
+// Taken reports whether a name that the host itself wants is another's: it has an owner, or it is a group's and wanted for
+// one, or the other way round.
+func (s *Server) Taken(now time.Duration, name netbios.Name, wantsGroup bool) bool {
+	s.now = now
+	rec := s.find(key{name: name})
+	return rec != nil && (rec.kind == unique || !wantsGroup)
+}
+
 // request is a message to the server, reduced to what it says.
 type request struct {
 	from  netip.AddrPort

@@ -257,6 +257,19 @@ var _ = Describe("A name server", func() {
 			Expect(wins.ask(peer, release(chat, serverAddr))).To(Equal(lines(notReleased(peer, chat, "ACT_ERR"))))
 		})
 
+		It("tells it which names are its clients' already", func() {
+			wins.ask(pc, register(chat, pc))
+			wins.ask(pc, registerGroup(team, pc))
+			for _, c := range []struct {
+				name  string
+				group bool
+				taken bool
+			}{{chat, false, true}, {chat, true, true}, {team, false, true}, {team, true, false}, {"MAIL<20>", false, false}} {
+				Expect(wins.Taken(wins.now, name(c.name), c.group)).To(Equal(c.taken), "%+v", c)
+			}
+			Expect(wins.Taken(wins.now+300*time.Second, name(chat), false)).To(BeFalse(), "its term is over")
+		})
+
 		It("shares its groups", func() {
 			wins.own = nameserver.Own{Held: true, Flags: nbt.NBGroup}
 			all := "to peer: positive name query response TEAM<1e> 255.255.255.255(group)"

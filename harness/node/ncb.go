@@ -71,8 +71,13 @@ func (n *Node) addName(id stack.CallID, name netbios.Name, group bool) {
 		n.completeCode(id, code)
 		return
 	}
+	c := claim{call: id, name: name, num: num, group: group}
+	if n.server != nil && n.server.Taken(n.now, name, group) {
+		n.claimFailed(c, netbios.INUSE) // one of our own clients has it, who need not hear a broadcast
+		return
+	}
 	n.cancelRelease(name)
-	n.startClaim(claim{call: id, name: name, num: num, group: group}, n.routes())
+	n.startClaim(c, n.routes())
 }
 
 // deleteName ends a registration. What waits on the name ends with 0x17, whether or not sessions keep the entry.
