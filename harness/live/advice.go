@@ -62,8 +62,8 @@ func localAddress(addr netip.Addr) error {
 		addr, AddressesText(), addr)
 }
 
-// advise says what to do about a socket that could not be had.
-func advise(protocol string, at netip.AddrPort, err error) error {
+// Advise says what to do about a socket that could not be had.
+func Advise(protocol string, at netip.AddrPort, err error) error {
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		program, lookup := os.Executable()

@@ -96,7 +96,7 @@ func (l *LAN) openSockets(node int, h *host) error {
 	} {
 		at := netip.AddrPortFrom(x.addr, l.real(x.port))
 		if *x.conn, err = bindUDP(at, x.shared); err != nil {
-			return advise("UDP", at, err)
+			return Advise("UDP", at, err)
 		}
 	}
 	if err := l.listen(node, h); err != nil {

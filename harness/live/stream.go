@@ -54,7 +54,7 @@ func (l *LAN) listen(node int, h *host) error {
 	at := netip.AddrPortFrom(h.prefix.Addr(), l.real(stack.SessionPort))
 	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
 	if err != nil {
-		return advise("TCP", at, err)
+		return Advise("TCP", at, err)
 	}
 	h.sockets.listener = ln
 	l.counters.wait.Go(func() { l.accept(ln, node) })

@@ -170,6 +170,26 @@ var _ = Describe("A probe", func() {
 		Expect(probing.Code()).To(Equal(1))
 	})
 
+	It("asks from the well-known ports when it is told to, and says who has them when it cannot", func() {
+		lan := newLAN(2)
+		p := start(lan.Host(1), nbtlab, "serve", "--addr", "10.77.0.1/24", "--name", "CHAT")
+		Eventually(p.Output).WithTimeout(30 * time.Second).Should(ContainSubstring("CHAT<20> registered"))
+		record := filepath.Join(lan.Dir(), "probe.pcap")
+		args := []string{"probe", "10.77.0.1", "--well-known-ports", "--only", "query,datagram-unheld", "--pcap", record}
+		Expect(on(lan.Host(2), nbtlab, args...).Code).To(BeZero())
+		c, err := capture.ReadFile(record)
+		Expect(err).NotTo(HaveOccurred())
+		for _, f := range c.Frames {
+			Expect(f.From.Port()).To(Equal(f.To.Port()))
+		}
+
+		other := start(lan.Host(2), nbtlab, "serve", "--addr", "10.77.0.2/24")
+		Eventually(other.Output).WithTimeout(30 * time.Second).Should(ContainSubstring("serving"))
+		r := on(lan.Host(2), nbtlab, args...)
+		Expect(r.Code).To(Equal(2))
+		Expect(r.Stderr).To(MatchRegexp(`UDP port 137 of 10\.77\.0\.2 is taken by nbtlab \(process \d+\)`))
+	})
+
 	It("knows a host that says nothing but where it is from one that is not there", func() {
 		lan := newLAN(2)
 		// Host 1 hears everything, and sends nothing back but answers to ARP.

@@ -335,7 +335,7 @@ var _ = Describe("A probe of a stack that does otherwise", func() {
 		}, "endure-queries", probe.Differs, "of 300 answered; then silence"),
 	)
 
-	It("tells of one that falls silent and comes back, and goes on with it", func() {
+	It("tells of one that falls silent over an empty packet and comes back, and goes on with it (bad-input 21)", func() {
 		var until time.Duration
 		s := &clockwork{faulty("fixed"), func(at time.Duration, in stack.Input) bool {
 			if d, ok := in.(stack.Datagram); ok && len(d.Payload) == 0 {

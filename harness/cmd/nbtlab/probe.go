@@ -155,6 +155,10 @@ func (a *app) probe(o *probing) error {
 		return err
 	}
 	o.checks.Self, o.checks.Source = w.Self(), w.Source()
+	if w.Self() == o.checks.Target {
+		report.NewPrinter(a.stderr, false).Printf("%s is this very host: stacks ignore what comes from their own address; "+
+			"ask from another host, or from another address with --from\n", w.Self())
+	}
 	m, err := probe.New(o.checks)
 	if err == nil {
 		err = makeChecks(a.ctx, m, w, progress)

@@ -121,6 +121,11 @@ var _ = Describe("nbtlab probe", func() {
 			show("cannot judge: nothing came from 127.78.0.9; the host is there: it refuses connections on TCP port")))
 	})
 
+	It("warns of asking oneself", func() {
+		out := nbtlab("probe", "127.78.0.9", "--from", "127.78.0.9", "--ports", testPorts(), "--wait", "10ms", "--only", "query-unheld")
+		Expect(out).To(And(exitWith(exitCannotJudge), HaveField("Stderr", HavePrefix("127.78.0.9 is this very host: stacks ignore"))))
+	})
+
 	It("tells what it has found, and leaves its capture, when it is interrupted", func() {
 		target()
 		ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nbtlab/nbtlab/harness/live"
 	"github.com/nbtlab/nbtlab/harness/probe"
 	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
@@ -126,7 +127,7 @@ func (w *Wire) route() error {
 func (s *service) open(own netip.AddrPort) error {
 	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(own))
 	if err != nil {
-		return Advice(err, own)
+		return live.Advise("UDP", own, err)
 	}
 	s.socket, s.own = c, c.LocalAddr().(*net.UDPAddr).AddrPort()
 	return nil
@@ -141,16 +142,6 @@ func explained(err error, o Options) error {
 		return fmt.Errorf("probe: there is no route from this host to %s", o.Target)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("probe: this host does not let anything be sent to %s (a firewall rule, or not one host's address)", o.Target)
-	}
-	return fmt.Errorf("probe: %w", err)
-}
-
-func Advice(err error, own netip.AddrPort) error {
-	switch {
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return fmt.Errorf("probe: no permission to send from port %d: run as root or with CAP_NET_BIND_SERVICE, or leave --well-known-ports out", own.Port())
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("probe: port %d of this host is taken, by a NetBIOS stack of its own perhaps: stop that, or leave --well-known-ports out", own.Port())
 	}
 	return fmt.Errorf("probe: %w", err)
 }
