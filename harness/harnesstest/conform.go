@@ -185,7 +185,9 @@ func (s Stack) timed(sc *scenario.Scenario) *scenario.Scenario {
 	changed := *sc
 	changed.Nodes = slices.Clone(sc.Nodes)
 	for i := range changed.Nodes {
-		changed.Nodes[i].Profile = s.Profile
+		if n := &changed.Nodes[i]; n.Profile == node.RFC1002.Name { // what else a scenario states is what it is about
+			n.Profile = s.Profile
+		}
 	}
 	return &changed
 }

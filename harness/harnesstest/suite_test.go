@@ -4,11 +4,13 @@ package harnesstest_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/harnesstest"
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -73,7 +75,11 @@ func with(s harnesstest.Stack, change func(s *harnesstest.Stack)) harnesstest.St
 
 // fixed is the harness's own correct node, which everything that ships is pinned to.
 func fixed() harnesstest.Stack {
-	return harnesstest.Stack{Name: "the fixed model", New: func(cfg node.Config) stack.Stack { return node.New(cfg) }}
+	return harnesstest.Stack{
+		Name:  "the fixed model",
+		New:   func(cfg node.Config) stack.Stack { return node.New(cfg) },
+		Roles: []string{"p", "m", "h", "nameserver"},
+	}
 }
 
 var _ = func() bool {
@@ -81,6 +87,17 @@ var _ = func() bool {
 		return harnesstest.Conform(s)
 	}
 	netbt := fixed()
-	netbt.Name, netbt.Profile = "the fixed model with NetBT's timers", "netbt"
+	netbt.Name, netbt.Profile, netbt.Scenarios = "the fixed model with NetBT's timers", "netbt", ofBNodes()
 	return harnesstest.Conform(fixed()) && harnesstest.Conform(netbt)
 }()
+
+// ofBNodes are the scenarios that ship and have no name server: what is said of those counts the seconds of RFC 1002.
+func ofBNodes() []*scenario.Scenario {
+	shipped, err := harness.Shipped()
+	if err != nil {
+		panic(err) // before there are specs, nothing else can tell
+	}
+	return slices.DeleteFunc(shipped, func(s *scenario.Scenario) bool {
+		return slices.ContainsFunc(s.Nodes, func(n scenario.Node) bool { return n.NameServer })
+	})
+}
