@@ -120,6 +120,10 @@ test-oracle: ## tshark judges the recorded captures (installs it on Debian as ro
 test-peers: ## real clients and real stacks in private network namespaces (root; installs Samba and others on Debian)
 	harness/peers.sh $(ARGS)
 
+.PHONY: bench-live
+bench-live: ## serve against Samba's nmbd on the same path: queries a second, time of an answer, memory (root)
+	@$(GO) test -tags=peers -run='^$$' -bench=Live -benchtime=1x -timeout=20m ./harness/peers
+
 .PHONY: mutants
 mutants: ## break the model in every place, one at a time, and list what no test notices (ARGS='-sample 50 -seed 1')
 	$(GO) run ./harness/mutants $(ARGS)

@@ -3,7 +3,7 @@
 // Package live is the driver with a network: stacks on real sockets, in real time. It turns bytes into what a stack is told
 // and what a stack wants into bytes; it decides nothing about NetBIOS.
 //
-// One goroutine, that of [LAN.Run] or [LAN.Play], owns every stack. A stack has an IPv4 address of this host to itself, with
+// One goroutine at a time has the stacks, as a rule that of [LAN.Run] or [LAN.Play]. A stack has an IPv4 address of this host to itself, with
 // UDP 137 and 138 and TCP 139 on it; broadcasts are heard on the network's broadcast address. Everything that others can fill
 // has a bound, and what a bound turned away is counted ([Counters]).
 //
@@ -20,6 +20,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/nbtlab/nbtlab/harness/netbios"
@@ -61,6 +62,11 @@ type LAN struct {
 	hosts []*host
 	byIP  map[netip.Addr]int
 
+	// Whoever holds turn has the stacks: the goroutine of Run or Play but while it waits, or a reader of datagrams that finds
+	// it waiting and spares a change of goroutines.
+	turn  sync.Mutex
+	awake chan struct{} // the waiting one has to look again
+
 	names, datagrams chan arrival
 	streams          chan streamEvent
 	requests         chan func() // what other goroutines want done by the one that owns the stacks
@@ -71,6 +77,7 @@ type LAN struct {
 	timerSeq uint64
 	out      stack.Outputs
 	cause    uint32
+	runs     bool // Run drives the stacks, and no script
 	step     int32
 	events   int
 	foreign  stack.Conn // numbers of the ends of connections that are no stack of ours
@@ -114,7 +121,7 @@ func New(opts Options) *LAN {
 		byIP:  map[netip.Addr]int{},
 		names: make(chan arrival, queueLen), datagrams: make(chan arrival, queueLen),
 		streams: make(chan streamEvent, queueLen), requests: make(chan func()),
-		done:    make(chan struct{}),
+		done: make(chan struct{}), awake: make(chan struct{}, 1),
 		dialled: map[netip.AddrPort]bool{},
 		pending: map[stack.CallID]func(stack.Complete){},
 		stopped: map[int]chan struct{}{},
@@ -374,6 +381,10 @@ func (l *LAN) ringUntil(at time.Duration) (rang bool) {
 
 // Run drives the stacks until the context ends, or a stack crashes: then it returns a [*CrashError].
 func (l *LAN) Run(ctx context.Context) error {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.runs = true
+	defer func() { l.runs = false }()
 	for l.crash == nil {
 		if !l.next(ctx, -1) {
 			return nil
@@ -399,20 +410,55 @@ func (l *LAN) next(ctx context.Context, until time.Duration) bool {
 		return ctx.Err() == nil
 	}
 	l.waiting.Reset(wait)
+	var a arrival
+	var e streamEvent
+	var f func()
+	l.turn.Unlock()
 	select {
-	case a := <-l.names:
-		l.arrived(a)
-	case a := <-l.datagrams:
-		l.arrived(a)
-	case e := <-l.streams:
-		l.ringUntil(l.clock())
-		l.streamed(e)
-	case f := <-l.requests:
-		l.ringUntil(l.clock())
-		f()
+	case a = <-l.names:
+	case a = <-l.datagrams:
+	case e = <-l.streams:
+	case f = <-l.requests:
+	case <-l.awake:
 	case <-l.waiting.C:
 	case <-ctx.Done():
+	}
+	l.turn.Lock()
+	switch {
+	case a.payload != nil:
+		l.arrived(a)
+	case e.stream != nil:
+		l.ringUntil(l.clock())
+		l.streamed(e)
+	case f != nil:
+		l.ringUntil(l.clock())
+		f()
+	default:
+		return ctx.Err() == nil
+	}
+	return true
+}
+
+// atOnce has a reader hand a datagram to the stacks itself, if nobody has them and nothing came before it. A script is not
+// bypassed: it has to look at what happens.
+func (l *LAN) atOnce(a arrival, queue chan arrival) bool {
+	if len(queue) > 0 || !l.turn.TryLock() {
 		return false
+	}
+	defer l.turn.Unlock()
+	if !l.runs || l.crash != nil {
+		return false
+	}
+	next := time.Duration(-1)
+	if len(l.timers) > 0 {
+		next = l.timers[0].at
+	}
+	l.arrived(a)
+	if l.crash != nil || len(l.timers) > 0 && l.timers[0].at != next {
+		select {
+		case l.awake <- struct{}{}:
+		default: // it will look again anyway
+		}
 	}
 	return true
 }
@@ -512,6 +558,8 @@ func (l *LAN) restart(node int) error {
 // Play performs a case of a scenario, by its index, whose nodes are the LAN's hosts, in order. The record ends with [trace.Ended], and
 // with [trace.Exhausted] before it when the run ended early: the context did, or there is something that cannot be done.
 func (l *LAN) Play(ctx context.Context, s *scenario.Scenario, index int, m *runner.Machine) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
 	if why := l.play(ctx, s, index, m); why != "" {
 		l.record(trace.LAN, trace.Exhausted{Limit: why}, 0)
 	}

@@ -162,6 +162,9 @@ func (l *LAN) read(conn *net.UDPConn, node int, port uint16, broadcast bool) {
 			}
 			a := arrival{node, port, netip.AddrPortFrom(from.Addr(), l.wellKnown(from.Port())), broadcast, nil}
 			a.payload = append(make([]byte, 0, n), buf[:n]...)
+			if l.atOnce(a, queue) {
+				continue
+			}
 			select {
 			case queue <- a:
 			default:

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -254,7 +255,15 @@ type noted struct {
 // releasePatience is how long the names may take to be released.
 const releasePatience = 20 * time.Second
 
+// What serve may use: under fire it makes garbage without end, and what it holds is a few megabytes.
+const (
+	serveGCPercent = 100
+	serveMemory    = 40 << 20
+)
+
 func (a *app) serve(ctx context.Context, s *serving) (err error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(serveGCPercent))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(serveMemory))
 	ctx, unhook := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer unhook()
 	if s.last > 0 {
