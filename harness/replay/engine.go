@@ -262,7 +262,7 @@ func (e *engine) datagram(d stack.SendDatagram) {
 		switch m.kind {
 		case nbt.KindQuery:
 			if e.known != nil {
-				e.answer(m)
+				e.answer(m, d)
 				return
 			}
 		case nbt.KindClaim, nbt.KindOverwrite:
@@ -271,6 +271,10 @@ func (e *engine) datagram(d stack.SendDatagram) {
 			call = e.callFor(e.lastRemove, m.name)
 		}
 		e.lastID = max(e.lastID, m.id)
+		if e.silent && !d.Broadcast && m.kind == nbt.KindClaim {
+			e.register(m, d)
+			return
+		}
 	}
 	e.put(f, call)
 }
@@ -283,7 +287,7 @@ func (e *engine) callFor(last map[netbios.Name]int, name netbios.Name) int {
 }
 
 // answer tells the stack where a name is that the host knew: an answer to a query that it did not send.
-func (e *engine) answer(m meaning) {
+func (e *engine) answer(m meaning, query stack.SendDatagram) {
 	c := e.known
 	at := c.To.Addr()
 	var flags nbt.NBFlags
@@ -294,9 +298,21 @@ func (e *engine) answer(m meaning) {
 	if err != nil {
 		return
 	}
+	from := query.To
+	if query.Broadcast {
+		from = netip.AddrPortFrom(at, stack.NamePort)
+	}
 	e.step(stack.Datagram{
-		From: netip.AddrPortFrom(at, stack.NamePort), To: netip.AddrPortFrom(e.v.Host, stack.NamePort), Payload: b,
+		From: from, To: netip.AddrPortFrom(e.v.Host, stack.NamePort), Payload: b,
 	})
+}
+
+// register has the name server register a name that the host held before the capture.
+func (e *engine) register(m meaning, claim stack.SendDatagram) {
+	b, err := nbt.PositiveRegistration(m.id, m.name, m.ont, e.v.Host, 0).AppendBinary(nil)
+	if err == nil {
+		e.step(stack.Datagram{From: claim.To, To: claim.From, Payload: b})
+	}
 }
 
 // passed is told that a frame of the host is on the wire: which identifier it has, and what becomes of its connection.
@@ -492,7 +508,7 @@ func (e *engine) sentOn(conn stack.Conn, kind trace.FrameKind, b []byte) {
 func config(v *View, model fault.Set, profile node.Profile, o *Options) node.Config {
 	profile.KeepAlive = 10000 * time.Hour // RFC 1002 section 5.2.2.2 leaves it to the stack
 	cfg := node.Config{
-		Prefix: v.prefix, Profile: profile, Faults: model,
+		Prefix: v.prefix, Profile: profile, Faults: model, Type: v.kind, NameServer: v.server,
 		Limits: netbios.Limits{Names: netbios.MaxNames, Sessions: netbios.MaxSessions},
 	}
 	if o.Limits != (netbios.Limits{}) {

@@ -79,6 +79,7 @@ type inference struct {
 	h       History
 	names   map[netbios.Name]*life
 	queries map[asked]*ask
+	asking  map[netbios.Name]asking
 	conns   map[int]*connection
 }
 
@@ -100,6 +101,13 @@ type asked struct {
 	id   uint16
 }
 
+// asking is the last query of the host for a name that nobody has answered: a node that asks a name server as well as everybody
+// asks the one after the other, for one call.
+type asking struct {
+	asked
+	broadcast bool
+}
+
 // ask is a query of the host: the call that it belongs to, and when it was sent last.
 type ask struct {
 	call int
@@ -117,7 +125,7 @@ type connection struct {
 // Infer reads the host's history off its frames.
 func Infer(v *View) History {
 	in := inference{
-		v: v, names: map[netbios.Name]*life{}, queries: map[asked]*ask{}, conns: map[int]*connection{},
+		v: v, names: map[netbios.Name]*life{}, queries: map[asked]*ask{}, asking: map[netbios.Name]asking{}, conns: map[int]*connection{},
 		h: History{Apart: map[int]string{}, left: map[int]string{}, roles: make([]role, len(v.Frames))},
 	}
 	for i := range v.Frames {
@@ -200,6 +208,12 @@ func (in *inference) inbound(i int) {
 		if l := in.names[m.name]; l != nil && l.claiming && l.claimID == m.id {
 			l.held, l.claiming = false, false
 		}
+	case m.kind == nbt.KindPositiveRegistration: // of a name server
+		if l := in.names[m.name]; l != nil && l.claimID == m.id {
+			l.claiming = false
+		}
+	case m.kind == nbt.KindPositiveQuery:
+		delete(in.asking, m.name)
 	}
 }
 
@@ -254,8 +268,16 @@ func (in *inference) request(i int) {
 			in.h.roles[i].call = q.call
 			return
 		}
+		this := asked{m.name, m.id}
+		if last, ok := in.asking[m.name]; ok && last.broadcast != f.Broadcast && in.v.served() {
+			if before := in.queries[last.asked]; before != nil && f.At-before.at <= repetition {
+				in.h.roles[i].call = before.call
+				in.queries[this], in.asking[m.name] = &ask{call: before.call, at: f.At}, asking{this, f.Broadcast}
+				return
+			}
+		}
 		id := in.call(Call{Verb: scenario.FindName, Pos: i, Seen: i, Remote: m.name})
-		in.queries[asked{m.name, m.id}] = &ask{call: id, at: f.At}
+		in.queries[this], in.asking[m.name] = &ask{call: id, at: f.At}, asking{this, f.Broadcast}
 	case nbt.KindStatusRequest:
 		in.h.Apart[i] = apartTool
 	default: // what a B node never sends is evidence as it stands
@@ -267,7 +289,7 @@ func (in *inference) claim(i int) {
 	f, m := &in.v.Frames[i], &in.v.read[i]
 	l := in.names[m.name]
 	if l != nil && l.claiming && f.At-l.claimed <= repetition {
-		l.claimed = f.At
+		l.claimed, l.claimID = f.At, m.id
 		in.h.roles[i].call = l.add
 		return
 	}
@@ -289,7 +311,7 @@ func (in *inference) release(i int) {
 	if l == nil {
 		l = in.hold(m.name, m.group, i)
 	}
-	if !l.held && l.remove >= 0 && l.release == m.id && f.At-l.released <= repetition {
+	if !l.held && l.remove >= 0 && (l.release == m.id || in.v.served()) && f.At-l.released <= repetition {
 		l.released = f.At
 		in.h.roles[i].call = l.remove
 		return

@@ -86,6 +86,9 @@ func keyOf(f *trace.Frame, m *meaning, call int) key {
 		k.call = call
 	default:
 		k.name, k.kind, k.call = m.name, uint8(m.kind), call
+		if m.kind == nbt.KindRefresh { // nobody calls for one
+			k.call = -1
+		}
 	}
 	return k
 }
@@ -136,9 +139,6 @@ type both struct{ seen, sent []int }
 func match(v *View, e *engine, h *History, o *Options) *matching {
 	m := &matching{v: v, e: e, h: h, o: o, end: v.End() - atTheEnd, used: map[*Tolerance]int{}}
 	m.ids = [2]map[uint16]bound{{}, {}}
-	if o.Supplied {
-		m.end = time.Duration(1<<63 - 1) // what the calls bring about was to be seen
-	}
 	groups := map[key]*both{}
 	var order []key
 	at := func(k key) *both {
@@ -301,7 +301,7 @@ func differing(f *trace.Frame, r *meaning, s *trace.Frame, sr *meaning) []string
 		return rowsDiffering(r.rows, sr.rows)
 	}
 	var fields []string
-	if f.Broadcast != s.Broadcast {
+	if f.Broadcast != s.Broadcast || !f.Broadcast && f.Kind == trace.UDP && f.To != s.To {
 		fields = append(fields, "destination")
 	}
 	return append(fields, check.Differing(s, f)...)
@@ -342,7 +342,7 @@ func (m *matching) extra(i int, before []int) {
 
 // missing is a frame that the model sends and the host did not.
 func (m *matching) missing(s *sent, missing, of int) {
-	if s.At > m.end || m.toleratesMissing(s, missing, of) {
+	if s.At > m.end && !m.wasSupplied(s.call) || m.toleratesMissing(s, missing, of) {
 		return
 	}
 	d := Difference{Expected: &s.Frame, Name: s.read.name, pos: s.cause, cause: s.cause}
@@ -354,6 +354,12 @@ func (m *matching) missing(s *sent, missing, of int) {
 		d.Name = netbios.Name{}
 	}
 	m.differ(d)
+}
+
+// wasSupplied reports whether a call is one that somebody supplied: who says that it was made says that the capture covers what it
+// brings about.
+func (m *matching) wasSupplied(call int) bool {
+	return m.o.Supplied && slices.ContainsFunc(m.h.Calls, func(c Call) bool { return c.ID == call && c.Why != "" })
 }
 
 func (m *matching) differ(d Difference) { m.diff = append(m.diff, d) }

@@ -144,8 +144,11 @@ func Explain(v *View, o Options) Result {
 	return r
 }
 
-// nodeType tells by what a host claims not to be a B node, which is what the models are.
+// nodeType tells of what type the models are, and by what a host claims to be of another.
 func (v *View) nodeType() string {
+	if v.served() {
+		return fmt.Sprintf("the host is a %s node with the name server %s, and so are the models", strings.ToUpper(v.kind.String()), v.server)
+	}
 	for i := range v.Frames {
 		r := &v.read[i]
 		if r.out && !r.bad && r.service == nameService && r.ont != 0 {

@@ -83,18 +83,19 @@ func with(product string) replay.Options {
 }
 
 // knowing are options with the history that a shipped scenario tells.
-func knowing(name string) replay.Options {
+func knowing(name string, host netip.Addr) replay.Options {
 	GinkgoHelper()
 	name, title, _ := strings.Cut(name, "/")
 	s, err := harness.FindShipped(name)
 	Expect(err).NotTo(HaveOccurred())
 	i := max(0, slices.IndexFunc(s.Cases, func(c scenarioCase) bool { return c.Slug == title }))
 	var o replay.Options
-	Expect(harness.SupplyCalls(&o, s, &s.Cases[i], pc)).To(Succeed())
+	Expect(harness.SupplyCalls(&o, s, &s.Cases[i], host)).To(Succeed())
 	return o
 }
 
-// cells are what the models make of a capture: "yes", "no", "-" for not tried, "if" for only under an assumption.
+// cells are what the models make of a capture: "yes", "no", "-" for not tried, "if" for only under an assumption; with "?" before
+// them where it cannot be judged.
 func cells(r replay.Result) string {
 	words := map[replay.Finding]string{
 		replay.Explains: "yes", replay.Differs: "no", replay.Untried: "-", replay.Strained: "if",
@@ -102,6 +103,9 @@ func cells(r replay.Result) string {
 	var list []string
 	for i := range r.Outcomes {
 		list = append(list, words[r.Outcomes[i].Finding])
+	}
+	if r.Verdict == replay.CannotJudge {
+		list = append([]string{"?"}, list...)
 	}
 	return strings.Join(list, " ")
 }

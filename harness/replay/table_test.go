@@ -4,6 +4,7 @@ package replay_test
 
 import (
 	"io/fs"
+	"net/netip"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,17 +22,25 @@ type scenarioCase = scenario.Case
 // another model does not need.
 type row struct{ wire, calls string }
 
-// served are the recordings with a name server: the models are all tried as B nodes, so that they have no row.
-func served(path string) bool {
-	for _, scenario := range []string{"nbns-", "q124565-h/", "q124565-p/", "ms00-047-release/"} {
-		if strings.HasPrefix(path, scenario) {
-			return true
-		}
-	}
-	return false
+// others are the recordings that are about another host than pc.
+var others = map[string]netip.Addr{
+	"nbns-challenge/requester-asks-living-owner/fixed.pcap": netip.MustParseAddr("10.0.0.11"),
+	"nbns-challenge/requester-asks-silent-owner/fixed.pcap": netip.MustParseAddr("10.0.0.11"),
+	"nbns-types/h-asks/fixed.pcap":                          netip.MustParseAddr("10.0.0.11"),
+	"nbns-types/h-claims-and-releases/fixed.pcap":           netip.MustParseAddr("10.0.0.11"),
+	"nbns-types/h-release-unanswered/fixed.pcap":            netip.MustParseAddr("10.0.0.11"),
 }
 
-// table is every recording of ours among B nodes: by the wire alone, and with the calls that its scenario tells.
+// hostOf is the host that a recording is about.
+func hostOf(path string) netip.Addr {
+	if host, ok := others[path]; ok {
+		return host
+	}
+	return pc
+}
+
+// table is every recording of ours: by the wire alone, and with the calls that its scenario tells. In some of those of nbns-challenge
+// the network loses what a tap sees, or the host is made to send what no stack sends: no model explains that.
 var table = map[string]row{
 	"ms00-047/MS00-047.pcap":                                  {"no no yes if", "no no yes no"},
 	"ms00-047/fixed.pcap":                                     {"yes - no -", "yes - no -"},
@@ -59,12 +68,36 @@ var table = map[string]row{
 	"q124565-running/fixed.pcap":                              {"yes no - -", "yes no - -"},
 	"q124565-table/Q124565.pcap":                              {"yes yes - -", "no yes no no"},
 	"q124565-table/fixed.pcap":                                {"yes no - -", "yes no - -"},
+	"ms00-047-release/MS00-047.pcap":                          {"no no yes no", "no no yes no"},
+	"ms00-047-release/fixed.pcap":                             {"yes - no -", "yes - no -"},
+	"nbns-challenge/group/fixed.pcap":                         {"no no no no", "no no no no"},
+	"nbns-challenge/living-owner/fixed.pcap":                  {"yes - - -", "yes - - -"},
+	"nbns-challenge/owner-that-has-forgotten/fixed.pcap":      {"no no no no", "yes - - -"},
+	"nbns-challenge/repetitions-while-waiting/fixed.pcap":     {"? yes - - -", "no no no no"},
+	"nbns-challenge/requester-asks-living-owner/fixed.pcap":   {"yes - - -", "yes - - -"},
+	"nbns-challenge/requester-asks-silent-owner/fixed.pcap":   {"? yes - - -", "no no no no"},
+	"nbns-challenge/silent-owner/fixed.pcap":                  {"no no no no", "no no no no"},
+	"nbns-life-cycle/fixed.pcap":                              {"yes - - -", "yes - - -"},
+	"nbns-types/h-asks/fixed.pcap":                            {"? yes - - -", "? yes - - -"},
+	"nbns-types/h-claims-and-releases/fixed.pcap":             {"? yes - - -", "? yes - - -"},
+	"nbns-types/h-release-unanswered/fixed.pcap":              {"yes - - -", "yes - - -"},
+	"nbns-types/h-without-name-server/fixed.pcap":             {"? yes - - -", "? yes - - -"},
+	"nbns-types/m-asks/fixed.pcap":                            {"yes - - -", "yes - - -"},
+	"nbns-types/m-claims/fixed.pcap":                          {"yes - - -", "yes - - -"},
+	"nbns-types/m-releases/fixed.pcap":                        {"yes - - -", "yes - - -"},
+	"q124565-h/Q124565.pcap":                                  {"yes yes - -", "no yes no no"},
+	"q124565-h/fixed.pcap":                                    {"yes no - -", "yes no - -"},
+	"q124565-p/Q124565.pcap":                                  {"yes yes - -", "no yes no no"},
+	"q124565-p/fixed.pcap":                                    {"yes no - -", "yes no - -"},
 	"q140419/Q140419.pcap":                                    {"no no no yes", "no no no yes"},
 	"q140419/fixed.pcap":                                      {"yes - - -", "yes - - no"},
 }
 
 // verdictOf is the verdict that a row of the table means.
 func verdictOf(cells string) (replay.Verdict, int) {
+	if strings.HasPrefix(cells, "?") {
+		return replay.CannotJudge, 0
+	}
 	switch n := strings.Count(cells, "yes"); n {
 	case 0:
 		return replay.None, n
@@ -79,7 +112,7 @@ var _ = Describe("Every recording on every model", func() {
 	It("is in the table", func() {
 		var paths []string
 		Expect(fs.WalkDir(pcaps.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
-			if strings.HasSuffix(path, ".pcap") && !strings.HasPrefix(path, "recorded/") && !served(path) {
+			if strings.HasSuffix(path, ".pcap") && !strings.HasPrefix(path, "recorded/") {
 				paths = append(paths, path)
 			}
 			return err
@@ -92,7 +125,7 @@ var _ = Describe("Every recording on every model", func() {
 
 	for path, want := range table {
 		It("is as the table says: "+path, func() {
-			r := replay.Explain(recording(path, pc), replay.Options{})
+			r := replay.Explain(recording(path, hostOf(path)), replay.Options{})
 			Expect(cells(r)).To(Equal(want.wire), "%s", r.Why)
 			verdict, n := verdictOf(want.wire)
 			Expect(r.Verdict).To(Equal(verdict))
@@ -100,7 +133,7 @@ var _ = Describe("Every recording on every model", func() {
 		})
 
 		It("is as the table says when the calls are known: "+path, func() {
-			r := replay.Explain(recording(path, pc), knowing(path[:strings.LastIndex(path, "/")]))
+			r := replay.Explain(recording(path, hostOf(path)), knowing(path[:strings.LastIndex(path, "/")], hostOf(path)))
 			Expect(cells(r)).To(Equal(want.calls), "%s", r.Why)
 			verdict, _ := verdictOf(want.calls)
 			Expect(r.Verdict).To(Equal(verdict))
@@ -109,7 +142,7 @@ var _ = Describe("Every recording on every model", func() {
 
 	It("leaves no frame of the host out of account", func() {
 		for path := range table {
-			v := recording(path, pc)
+			v := recording(path, hostOf(path))
 			r := replay.Explain(v, replay.Options{})
 			for i := range r.Outcomes {
 				x := &r.Outcomes[i]

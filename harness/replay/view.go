@@ -10,6 +10,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
@@ -35,7 +36,9 @@ type View struct {
 	Full   bool         // there was more than a view holds: frames behind the last one are missing
 
 	prefix  netip.Prefix
-	unheard []int // numbers of frames that were sent to the host before its stack was running
+	kind    node.Type  // what the host says to be, if its name server is known; else B
+	server  netip.Addr // its name server
+	unheard []int      // numbers of frames that were sent to the host before its stack was running
 	bytes   int
 	read    []meaning
 	ends    map[int][2]netip.AddrPort // of TCP connections, the host's first
@@ -111,6 +114,7 @@ func (v *View) Done() {
 	}
 	if v.Host.IsValid() {
 		v.prefix = v.network()
+		v.kind, v.server = v.nodeKind()
 	}
 }
 
@@ -182,6 +186,45 @@ func (v *View) network() netip.Prefix {
 	}
 	return netip.PrefixFrom(v.Host, 24)
 }
+
+// nodeKind is the host's node type and its name server: that which it says in its own claims, refreshes and releases, and where
+// it sends them. Without a name server a node is a B node, whatever it says.
+func (v *View) nodeKind() (node.Type, netip.Addr) {
+	var kind node.Type
+	var server netip.Addr
+	for i := range v.Frames {
+		r := &v.read[i]
+		if !r.out || r.bad || r.reply || r.service != nameService {
+			continue
+		}
+		switch r.kind {
+		case nbt.KindClaim, nbt.KindRefresh, nbt.KindRelease:
+		default:
+			continue
+		}
+		switch r.ont {
+		case nbt.ONTP:
+			kind = node.P
+		case nbt.ONTM:
+			kind = node.M
+		case nbt.ONTH:
+			kind = node.H
+		default:
+			return node.B, netip.Addr{}
+		}
+		if !v.Frames[i].Broadcast {
+			server = v.Frames[i].To.Addr()
+			break
+		}
+	}
+	if !server.IsValid() {
+		return node.B, server
+	}
+	return kind, server
+}
+
+// served reports whether the host has a name server.
+func (v *View) served() bool { return v.server.IsValid() }
 
 // service is one of the three services of NBT.
 type service uint8
