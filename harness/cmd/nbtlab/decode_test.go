@@ -412,19 +412,20 @@ var checkout = func() string {
 }()
 
 var _ = Describe("The README", func() {
-	It("shows what decode prints", func() {
+	It("shows what decode, explain and replay print", func() {
 		text := read(filepath.Join(checkout, "README.md"))
 		GinkgoT().Chdir(checkout)
 		examples := 0
 		for block := range strings.SplitSeq(text, "```\n") {
 			command, printed, shown := strings.Cut(block, "\n")
-			command, ours := strings.CutPrefix(command, "$ bin/nbtlab decode ")
-			if !shown || !ours {
+			command, ours := strings.CutPrefix(command, "$ bin/nbtlab ")
+			args := strings.Fields(command)
+			if !shown || !ours || !slices.Contains([]string{"decode", "explain", "replay"}, args[0]) {
 				continue
 			}
-			Expect(nbtlab(append([]string{"decode"}, strings.Fields(command)...)...).Stdout).To(Equal(printed), command)
+			Expect(nbtlab(args...).Stdout).To(Equal(printed), command)
 			examples++
 		}
-		Expect(examples).To(Equal(2))
+		Expect(examples).To(Equal(4))
 	})
 })
