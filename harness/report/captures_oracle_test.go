@@ -315,7 +315,7 @@ func (a *agreement) note(d difference) {
 		c.differed++
 	}
 	for _, e := range explanations {
-		if (d.faulty() || d.row.cut()) && e.applies(d) {
+		if (e.sound || d.faulty() || d.row.cut()) && e.applies(d) {
 			d.why = e.why
 			break
 		}
@@ -357,11 +357,12 @@ var comparedFields = []compared{
 	{"dport", once(text("dport")), port("dstport")},
 	{"time", once(text("time")), one("frame.time_epoch")},
 
+	// The first of each: a WACK has the flags of the request in it, too.
 	{"id", text("id"), numbers("nbns.id")},
-	{"flags", text("flags"), numbers("nbns.flags")},
-	{"response", truth("response"), numbers("nbns.flags.response")},
-	{"opcode", text("opcode"), numbers("nbns.flags.opcode")},
-	{"rcode", text("rcode"), lowBits("nbns.flags", 0xf)}, // which tshark tells by itself of responses only
+	{"flags", text("flags"), theFirst(numbers("nbns.flags"))},
+	{"response", truth("response"), theFirst(numbers("nbns.flags.response"))},
+	{"opcode", text("opcode"), theFirst(numbers("nbns.flags.opcode"))},
+	{"rcode", text("rcode"), theFirst(lowBits("nbns.flags", 0xf))}, // which tshark tells by itself of responses only
 	{"name", scoped("name", "scope"), plainly(first("nbns.name"))},
 	{"type", text("type"), first("nbns.type")},
 	{"ttl", text("ttl"), first("nbns.ttl")},
@@ -539,6 +540,10 @@ func first(field string) func(tsharkRow) []string {
 	return func(r tsharkRow) []string { return head(r.values(field)) }
 }
 
+func theFirst(of func(tsharkRow) []string) func(tsharkRow) []string {
+	return func(r tsharkRow) []string { return head(of(r)) }
+}
+
 func head(values []string) []string { return values[:min(1, len(values))] }
 
 // last is the innermost of the values of a field: what is in the tunnel.
@@ -595,22 +600,68 @@ func lowBits(field string, mask uint64) func(tsharkRow) []string {
 type explanation struct {
 	why     string
 	applies func(difference) bool
+	sound   bool // of messages that are as the RFC has them, too
 }
 
-// explanations are the differences that remain, and why. tshark is a second opinion, not the truth. Each holds only where
-// decode itself says that the frame is wrong, or the frame was not captured whole; for the name, record or list that is wrong,
-// and what follows it. Of a name the bytes are printed: decode has to show what is in them.
+// explanations are the differences that remain, and why. tshark is a second opinion, not the truth. Those that are not sound
+// hold only where decode itself says that the frame is wrong, or the frame was not captured whole; for the name, record or
+// list that is wrong, and what follows it. Of a name the bytes are printed: decode has to show what is in them.
 var explanations = []explanation{
 	{
-		"tshark names no field of a message whose header was not captured whole; decode shows that it is there",
-		func(d difference) bool {
-			return d.field == "frame" && len(d.theirs) == 0 && d.allMessages(message.headerIsCut)
+		why: "tshark names no field of a message whose header was not captured whole, or more of them; decode shows that it is there",
+		applies: func(d difference) bool {
+			switch d.field {
+			case "frame":
+				return len(d.theirs) == 0 && d.allMessages(message.headerIsCut)
+			case "dgm msg_type", "dgm_flags", "source_ip", "dgm length":
+				return len(d.ours) == 0 && d.allMessages(message.headerIsCut)
+			case "ssn msg_type": // of the last message in the frame
+				return isPrefix(d.theirs, d.ours) && d.messages[len(d.messages)-1].headerIsCut()
+			}
+			return false
 		},
 	},
 	{
-		"the message goes on in later segments, and was not captured whole: tshark shows it where it begins, decode at the packet " +
+		sound: true,
+		why:   "the domain of a redirect is no NetBIOS name, which tshark takes it for (RFC 1002 section 4.2.15)",
+		applies: func(d difference) bool {
+			return d.field == "name" && d.showsItsBytes() && d.allMessages(func(m message) bool {
+				return fmt.Sprint(m["type"]) == "2" || fmt.Sprint(m["type"]) == "1"
+			})
+		},
+	},
+	{
+		sound: true,
+		why:   "a negative response has a record that ANCOUNT does not count (RFC 1002 section 4.2.14): tshark does not read it",
+		applies: func(d difference) bool {
+			return (d.field == "name" && d.showsItsBytes() || d.field == "type" || d.field == "ttl") && len(d.theirs) == 0 &&
+				d.row["nbns.count.answers"] == "0" && d.row["nbns.flags.rcode"] != "0"
+		},
+	},
+	{
+		sound: true,
+		why:   "the null name of a WACK (RFC 1002 section 4.2.16) is no NetBIOS name, which tshark takes it for",
+		applies: func(d difference) bool {
+			return d.field == "name" && len(d.ours) == 0 && d.allMessages(func(m message) bool {
+				b, _ := m[payload].([]byte)
+				return fmt.Sprint(m["opcode"]) == "7" && len(b) > 12 && b[12] == 0
+			})
+		},
+	},
+	{
+		sound: true,
+		why:   "tshark takes a session message without data, or with something odd about it, for the rest of another one",
+		applies: func(d difference) bool {
+			return d.field == "frame" && len(d.theirs) == 0 && strings.Contains(d.row["frame.protocols"], "nbss") &&
+				d.allMessages(func(m message) bool {
+					return fmt.Sprint(m["length"]) == "0" || m["odd"] != nil || m["error"] != nil
+				})
+		},
+	},
+	{
+		why: "the message goes on in later segments, and was not captured whole: tshark shows it where it begins, decode at the packet " +
 			"that brings its end",
-		func(d difference) bool {
+		applies: func(d difference) bool {
 			switch {
 			case d.field == "frame" && len(d.ours) == 0:
 				return d.row.goesOn()
@@ -621,34 +672,34 @@ var explanations = []explanation{
 		},
 	},
 	{
-		"tshark takes the rest of a message that was not captured whole for another one",
-		func(d difference) bool {
+		why: "tshark takes the rest of a message that was not captured whole for another one",
+		applies: func(d difference) bool {
 			return strings.HasPrefix(d.field, "ssn ") && d.row.cut() && d.allMessages(message.lacksBytes)
 		},
 	},
 	{
-		"a letter of the name is not one from A to P: decode shows the label as it is, or reads a lower-case letter",
-		func(d difference) bool {
+		why: "a letter of the name is not one from A to P: decode shows the label as it is, or reads a lower-case letter",
+		applies: func(d difference) bool {
 			return d.showsItsBytes() && slices.ContainsFunc(d.theirs, func(name string) bool {
 				return strings.HasPrefix(name, "Illegal NetBIOS name")
 			})
 		},
 	},
 	{
-		"tshark takes the letters from Q to Z for half bytes above 15, which there are not; decode shows the label",
-		func(d difference) bool {
+		why: "tshark takes the letters from Q to Z for half bytes above 15, which there are not; decode shows the label",
+		applies: func(d difference) bool {
 			return d.showsItsBytes() && slices.ContainsFunc(d.ours, func(name string) bool {
 				return strings.ContainsAny(name, "QRSTUVWXYZ") && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 			})
 		},
 	},
 	{
-		"the name has labels of other lengths than 32, or goes on in bytes that are no name: the two show that differently",
-		func(d difference) bool { return d.showsItsBytes() && d.oddIn(fieldsUpTo[d.field][0]...) },
+		why:     "the name has labels of other lengths than 32, or goes on in bytes that are no name: the two show that differently",
+		applies: func(d difference) bool { return d.showsItsBytes() && d.oddIn(fieldsUpTo[d.field][0]...) },
 	},
 	{
-		"without the flag of a first fragment a datagram has no names; tshark reads some in its data",
-		func(d difference) bool {
+		why: "without the flag of a first fragment a datagram has no names; tshark reads some in its data",
+		applies: func(d difference) bool {
 			flags := numbers("nbdgm.flags")(d.row)
 			if (d.field != "source_name" && d.field != "destination_name") || len(d.ours) > 0 || len(flags) != 1 {
 				return false
@@ -658,8 +709,8 @@ var explanations = []explanation{
 		},
 	},
 	{
-		"decode stops at the field that it cannot read; tshark goes on, in bytes that need not be what it takes them for",
-		func(d difference) bool {
+		why: "decode stops at the field that it cannot read; tshark goes on, in bytes that need not be what it takes them for",
+		applies: func(d difference) bool {
 			return isPrefix(d.ours, d.theirs) && slices.ContainsFunc(d.messages, func(m message) bool {
 				fault, _ := m["error"].(map[string]any)
 				field, _ := fault["field"].(string)
@@ -668,8 +719,8 @@ var explanations = []explanation{
 		},
 	},
 	{
-		"RDLENGTH or a count is wrong, or the record is cut: decode reads what is there, tshark what it says, or none of it",
-		func(d difference) bool {
+		why: "RDLENGTH or a count is wrong, or the record is cut: decode reads what is there, tshark what it says, or none of it",
+		applies: func(d difference) bool {
 			return fieldsUpTo[d.field] != nil && (isPrefix(d.ours, d.theirs) || isPrefix(d.theirs, d.ours)) &&
 				d.oddIn("RDLENGTH", "QDCOUNT", "ANCOUNT", "NSCOUNT", "ARCOUNT", "NUM_NAMES", "STATISTICS")
 		},
@@ -780,7 +831,7 @@ func (d difference) allMessages(is func(message) bool) bool {
 
 // headerIsCut reports whether the message ends within its header.
 func (m message) headerIsCut() bool {
-	header := map[any]int{"ns": 12, "dgm": 10, "ssn": 4}
+	header := map[any]int{"ns": 12, "dgm": 14, "ssn": 4}
 	b, _ := m[payload].([]byte)
 	return len(b) < header[m["service"]]
 }
@@ -791,7 +842,7 @@ func (m message) lacksBytes() bool {
 	return slices.ContainsFunc(faults, func(x any) bool {
 		fault, _ := x.(map[string]any)
 		text, _ := fault["text"].(string)
-		return strings.HasSuffix(text, " bytes of the message are missing") || strings.HasSuffix(text, " bytes of a message before a gap")
+		return strings.HasSuffix(text, " bytes of the message are missing") || strings.Contains(text, " bytes of a message before ")
 	})
 }
 
