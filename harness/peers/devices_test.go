@@ -244,6 +244,22 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 		Expect(v.Failed[0].Expected).To(Equal("datagram-error from pc code 0x82"))
 	})
 
+	It("is shown beside the fixed model, where it does otherwise", func() {
+		p := start(lan.Host(2), nbtlab, "compare", "live:10.77.0.1", "fixed", "q124565-table", "--bind", "CHAT=NBTLAB<1d>",
+			"--agent", "live:10.77.0.1="+strings.TrimPrefix(agent, "pc="))
+		Eventually(p.Done()).WithTimeout(4 * time.Minute).Should(BeClosed())
+		Expect(p.Code()).To(Equal(1), p.Output())
+		var different []string
+		for line := range strings.Lines(p.Output()) {
+			if strings.HasPrefix(line, "> ") || strings.HasPrefix(line, "* ") {
+				different = append(different, strings.TrimSpace(line[2:]))
+			}
+		}
+		GinkgoWriter.Println(p.Output())
+		Expect(different).To(ContainElement(HavePrefix("23: peer inject datagram")), "nmbd sends no datagram error")
+		Expect(different).NotTo(ContainElement(HavePrefix("18: peer find-name")), "but has forgotten the name as a correct stack has")
+	})
+
 	It("cannot be judged by what it cannot do, and names that: the scenarios with sessions need LISTEN", func() {
 		for _, name := range []string{"q124565", "q124565-running"} {
 			r := run(name, "--bind", "CHAT=NBTLAB<1d>")

@@ -222,6 +222,7 @@ func ComparisonText(p *Printer, a, b harness.Result) {
 				if row[1] != row[2] {
 					kind = differentRow
 				}
+				row[1], row[2] = shortened(row[1]), shortened(row[2])
 				rows, kinds = append(rows, row), append(kinds, kind)
 			}
 		}
@@ -255,6 +256,16 @@ const (
 	detailRow
 	differentRow
 )
+
+// longest is how much of a frame stands in a column: a payload can be longer than any terminal.
+const longest = 100
+
+func shortened(text string) string {
+	if len(text) > longest {
+		return text[:longest-3] + "..."
+	}
+	return text
+}
 
 func at(list []string, i int) string {
 	if i < len(list) {
