@@ -27,6 +27,7 @@ const (
 type Stats struct {
 	counts      [3][kinds]Count
 	connections int
+	added       int // messages
 
 	names   []NameCount
 	index   []int32 // of a name plus one, by the hash of the name; 0 for none
@@ -59,6 +60,8 @@ type NameCount struct {
 	Messages int
 	Holders  Hosts // claimed it, held it, gave it up, or used it as their own
 	Askers   Hosts // asked for it, or sent to it
+
+	seen int // the last message that mentioned it, as they are counted
 }
 
 // Hosts are the first hosts of a role, in the order in which they turned up.
@@ -157,16 +160,16 @@ func (s *Stats) Connection(f *capture.Frame) {
 // Add counts a message.
 func (s *Stats) Add(m *Message) {
 	s.counts[m.Service][m.kind()].add(len(m.Frame.Payload))
-	last := int32(-1) // a message counts once for a name
+	s.added++
 	m.mentions(func(x mention) {
 		i, known := s.name(x.name)
 		if !known {
 			return
 		}
 		n := &s.names[i]
-		if i != last {
+		if n.seen != s.added { // a message counts once for a name
 			n.Messages++
-			last = i
+			n.seen = s.added
 		}
 		if x.host.Is4() {
 			ip := x.host.As4()

@@ -142,6 +142,14 @@ var _ = Describe("Counting messages", func() {
 			Expect(names[0].Messages).To(Equal(17))
 		})
 
+		It("counts a message once for a name, however often it has that", func() {
+			m := nbt.Query(1, named("CHAT"))
+			m.Questions = append(m.Questions, nbt.Query(1, named("TALK")).Questions[0], m.Questions[0])
+			add(ns(m))
+			names, _ := s.Names()
+			Expect(names).To(HaveExactElements(HaveField("Messages", 1), HaveField("Messages", 1)))
+		})
+
 		It("lists the names in the most messages first", func() {
 			for _, name := range []string{"B", "C", "A", "C"} {
 				add(ns(nbt.Query(1, named(name))))

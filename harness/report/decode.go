@@ -49,8 +49,8 @@ func DecodedLine(p *Printer, m *dissect.Message) {
 func DecodedFields(p *Printer, m *dissect.Message) {
 	if m.HasHeader() {
 		for _, f := range m.Fields() {
-			if f.Offset >= m.ReadTo() {
-				break
+			if m.Err != nil && f.Offset >= m.ReadTo() {
+				break // was not read
 			}
 			p.Printf("        %4d  %-24s  %s\n", f.Offset, f.Name, f.Value)
 		}

@@ -193,6 +193,14 @@ var _ = Describe("nbtlab decode", func() {
 				HaveKeyWithValue("msg_type", 16.0), HaveKeyWithValue("dgm_id", 9.0), Not(HaveKey("source_ip")), Not(HaveKey("length"))))
 		})
 
+		It("shows every field of a message with a name that goes on in a pointer", func() {
+			b := inBytes(nbt.PositiveAnswer(7, chat, 0, own))
+			b = slices.Concat(b[:12], []byte("\x01x\xc0\x0c"), b[46:])
+			b = slices.Concat(b[:4], []byte{0, 1}, b[6:12], inBytes(nbt.Query(7, chat))[12:], b[12:])
+			captured("x.pcap", trace.UDP, 137, b)
+			Expect(nbtlab("decode", "-v", "x.pcap")).To(show("[odd: RR_NAME at offset 50", "NB_ADDRESS                10.0.0.10\n"))
+		})
+
 		It("numbers the messages that one frame completes", func() {
 			two := append(inBytes(nbt.SessionMessage{Type: nbt.SsnKeepAlive}), inBytes(nbt.SessionMessage{Type: nbt.SsnKeepAlive})...)
 			captured("x.pcap", trace.Message, 139, two)
