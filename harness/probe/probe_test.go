@@ -199,6 +199,16 @@ func (e *ears) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
 	}
 }
 
+// onData is a correct stack that does something else about some of what comes on a connection.
+func onData(about func(d stack.Data) bool, does func(d stack.Data) []stack.Output) stack.Stack {
+	return &saboteur{faulty("fixed"), func(in stack.Input, out []stack.Output) []stack.Output {
+		if d, ok := in.(stack.Data); ok && about(d) {
+			return does(d)
+		}
+		return out
+	}}
+}
+
 // flags is the second word of a name service message.
 func flags(b []byte) uint16 { return binary.BigEndian.Uint16(b[2:]) }
 
@@ -329,6 +339,24 @@ var _ = Describe("A probe of a stack that does otherwise", func() {
 				return out
 			}}
 		}, "release-spoofed", probe.Differs, "silence; then the name is not answered for any more"),
+		Entry("accepting a session that nobody asked for", func() stack.Stack {
+			return onData(func(d stack.Data) bool { return d.Bytes[0] == 0x84 }, func(d stack.Data) []stack.Output {
+				return []stack.Output{stack.SendData{Conn: d.Conn, Bytes: []byte{0x82, 0, 0, 0}}}
+			})
+		}, "retarget", probe.Differs, "accepted, left open"),
+		Entry("keeping a connection that will never be a session (MS00-091)", func() stack.Stack {
+			return onData(func(d stack.Data) bool { return len(d.Bytes) == 72 && d.Bytes[39] == 'A' && d.Bytes[40] == 'A' },
+				func(stack.Data) []stack.Output { return nil })
+		}, "session-nameless", probe.Differs, "nothing, left open"),
+		Entry("missing a query now and then", func() stack.Stack {
+			heard := 0
+			return deaf(func(d stack.Datagram) bool {
+				if len(d.Payload) == 50 && flags(d.Payload) == 0x0100 {
+					heard++
+				}
+				return heard == 150 || heard == 151
+			})
+		}, "endure-queries", probe.Differs, "of 300 answered"),
 		Entry("losing something with each query", func() stack.Stack {
 			left := 250
 			return deaf(func(d stack.Datagram) bool { left--; return left < 0 && len(d.Payload) > 3 && flags(d.Payload) != 0 })
