@@ -262,6 +262,9 @@ func (l *LAN) output(node int, out stack.Output) (wrong string) {
 		}
 	case stack.Close:
 		if s := h.conns[out.Conn]; s != nil {
+			if out.Abort {
+				l.counters.streamsAborted.Add(1)
+			}
 			l.closeStream(h, s, out.Abort)
 		}
 	case stack.Complete:
@@ -273,7 +276,9 @@ func (l *LAN) output(node int, out stack.Output) (wrong string) {
 		if l.script != nil {
 			return l.script.Observe(node, out)
 		}
-	case stack.NameChanged, stack.RefTaken, stack.RefDropped, stack.Remark:
+	case stack.Remark:
+		l.counters.remarks.Add(1)
+	case stack.NameChanged, stack.RefTaken, stack.RefDropped:
 	}
 	return ""
 }

@@ -256,6 +256,7 @@ type counters struct {
 	received, sent, bytesReceived, bytesSent           atomic.Uint64
 	own, tooLong, queueFull, sendErrors, receiveErrors atomic.Uint64
 	accepted, streamsRefused, streamsStalled           atomic.Uint64
+	streamsAborted, remarks                            atomic.Uint64
 }
 
 // Counters are what a LAN has counted since it was made.
@@ -272,6 +273,8 @@ type Counters struct {
 	Accepted       uint64 `json:"accepted"`        // connections
 	StreamsRefused uint64 `json:"streams_refused"` // connections refused: there are 512 already
 	StreamsStalled uint64 `json:"streams_stalled"` // connections reset: the other side does not read
+	StreamsAborted uint64 `json:"streams_aborted"` // connections reset by the stack: too many that ask for nothing, for one
+	Remarks        uint64 `json:"remarks"`         // of the stack: messages that it cannot read or will not believe, for most
 }
 
 // Counters may be called from any goroutine.
@@ -281,6 +284,6 @@ func (l *LAN) Counters() Counters {
 		Received: c.received.Load(), Sent: c.sent.Load(), BytesReceived: c.bytesReceived.Load(), BytesSent: c.bytesSent.Load(),
 		Own: c.own.Load(), TooLong: c.tooLong.Load(), QueueFull: c.queueFull.Load(), SendErrors: c.sendErrors.Load(),
 		ReceiveErrors: c.receiveErrors.Load(), Accepted: c.accepted.Load(), StreamsRefused: c.streamsRefused.Load(),
-		StreamsStalled: c.streamsStalled.Load(),
+		StreamsStalled: c.streamsStalled.Load(), StreamsAborted: c.streamsAborted.Load(), Remarks: c.remarks.Load(),
 	}
 }

@@ -475,6 +475,8 @@ func (v *server) summary() error {
 		{c.ReceiveErrors, "errors on reading"},
 		{c.StreamsRefused, "connections refused: there were too many"},
 		{c.StreamsStalled, "connections reset: the other side did not read"},
+		{c.StreamsAborted, "connections reset: they asked for nothing, or for what there is not"},
+		{c.Remarks, "messages ignored: malformed, or not believed"},
 	} {
 		if x.count > 0 {
 			v.out.Printf("%d %s\n", x.count, x.what)
