@@ -12,6 +12,9 @@ GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 LABEL    ?=
 FUZZTIME ?= 30s
 
+# How long stacks are kept under fire.
+FIRE ?= 15s
+
 # How many pairs of runs a comparison of whole processes is made of.
 PAIRS ?= 7
 
@@ -118,11 +121,11 @@ test-oracle: ## tshark judges the recorded captures (installs it on Debian as ro
 
 .PHONY: test-peers
 test-peers: ## real clients and real stacks in private network namespaces (root; installs Samba and others on Debian)
-	harness/peers.sh $(ARGS)
+	NBTLAB_FIRE=$(FIRE) harness/peers.sh $(ARGS)
 
 .PHONY: bench-live
-bench-live: ## serve against Samba's nmbd on the same path: queries a second, time of an answer, memory (root)
-	@$(GO) test -tags=peers -run='^$$' -bench=Live -benchtime=1x -timeout=20m ./harness/peers
+bench-live: ## serve against nmbd, and live sockets against tcpreplay, along the same path (root; installs them on Debian)
+	harness/peers.sh bench -benchtime=1x
 
 .PHONY: mutants
 mutants: ## break the model in every place, one at a time, and list what no test notices (ARGS='-sample 50 -seed 1')

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The tests against real stacks: in private network namespaces, with Samba and other people's clients. Installs what is
-# missing on Debian as root. Arguments go to the Ginkgo command: harness/peers.sh --focus='Q124565'.
+# missing on Debian as root. Arguments go to the Ginkgo command: harness/peers.sh --focus='Q124565'. With bench as the first
+# one it is the benchmarks, and the others go to go test. NBTLAB_FIRE=10m keeps stacks under fire for that long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,6 +56,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
+if [ "${1:-}" = bench ]; then
+	shift
+	go test -tags=peers -run='^$' -bench=. -timeout=60m "$@" ./harness/peers
+	exit
+fi
+
 # Most of the time the specs wait for Samba's timers, so that two of them go at once even on one core.
-go tool ginkgo --procs="${NBTLAB_PEERS_PROCS:-3}" --tags=peers --fail-on-pending --fail-on-empty --timeout=30m \
+go tool ginkgo --procs="${NBTLAB_PEERS_PROCS:-3}" --tags=peers --fail-on-pending --fail-on-empty --timeout=60m \
 	--silence-skips "$@" ./harness/peers

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -122,6 +124,49 @@ var (
 
 // Pid is the process's identifier: ip netns exec becomes the command.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Resident is how many bytes of memory the process has resident.
+func (p *Process) Resident() (int, error) { return p.status("VmRSS") }
+
+// status is a number of /proc/PID/status, in bytes where that counts kilobytes.
+func (p *Process) status(key string) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == key+":" {
+			n, err := strconv.Atoi(fields[1])
+			if len(fields) > 2 && fields[2] == "kB" {
+				n <<= 10
+			}
+			return n, err
+		}
+	}
+	return 0, fmt.Errorf("peers: process %d has no %s: it has ended", p.Pid(), key)
+}
+
+// Worked is the processor time that the process has taken, to a hundredth of a second.
+func (p *Process) Worked() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	// Behind the program's name, in which anything may stand, the times are the twelfth and thirteenth field.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("peers: process %d has no times: it has ended", p.Pid())
+	}
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
+}
+
+// Descriptors is how many files and sockets the process has open.
+func (p *Process) Descriptors() (int, error) {
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Pid()))
+	return len(list), err
+}
 
 // Output is what the process has printed so far, on standard output and standard error.
 func (p *Process) Output() string {
