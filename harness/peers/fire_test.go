@@ -5,190 +5,494 @@
 package peers_test
 
 import (
-	"encoding/json"
+	"encoding/binary"
 	"fmt"
-	"math/rand"
+	"maps"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
+	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/peers"
+	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
-// How long serve is under fire: NBTLAB_FIRE=10m make test-peers ARGS=--focus=fire takes the ten minutes that are promised.
-func fireTime() time.Duration {
-	if d, err := time.ParseDuration(os.Getenv("NBTLAB_FIRE")); err == nil {
-		return d
-	}
-	return 15 * time.Second
-}
-
-// What serve may use.
+// What a stack under fire may take, and how long it may take to answer.
 const (
-	mostResident = 64 << 10 // KiB
-	idleSessions = 10_000
+	mostResident = 64 << 20
+	answersIn    = time.Second // once the fire is over
+	answersUnder = 10 * time.Second
+	idleShare    = 0.1 // of one processor, at most, when nothing is sent
 )
 
-var _ = Describe("serve under fire (bad-input 21, 22, 23, 28)", Serial, func() {
-	It("keeps answering, loses no name, stays small, leaks nothing, and tells what it refused", func() {
-		lan := newLAN(3)
-		target := lan.Host(1)
-		device := start(target, nbtlab, "--json", "serve", "--addr", target.Prefix().String(), "--wins",
-			"--name", "CHAT", "--name", "OTHER<00>", "--group", "TEAM<1e>", "--listen", "CHAT")
-		Eventually(device.Output).WithTimeout(10 * time.Second).Should(ContainSubstring(`"TEAM<1e>"`))
-		client := samba(lan.Host(2), "CLIENT")
-		table := nodeStatus(client, lan.Host(2), target)
-		Expect(table).To(And(ContainSubstring("CHAT            <20>"), ContainSubstring("OTHER           <00>"), ContainSubstring("TEAM            <1e>")))
-		descriptors := openFiles(device)
-
-		stop := make(chan struct{})
-		var fire sync.WaitGroup
-		var sent, opened atomic.Uint64
-		fire.Go(func() { defer GinkgoRecover(); flood(lan.Host(2), target, stop, &sent) })
-		fire.Go(func() { defer GinkgoRecover(); flood(lan.Host(3), target, stop, &sent) })
-		fire.Go(func() { defer GinkgoRecover(); idle(lan.Host(3), target, stop, &opened) })
-		most, answered, asked := 0, 0, 0
-		for end := time.Now().Add(fireTime()); time.Now().Before(end); time.Sleep(250 * time.Millisecond) {
-			most = max(most, resident(GinkgoTB(), device.Pid()))
-			Expect(device.Done()).NotTo(BeClosed(), device.Output())
-			if asked++; strings.Contains(nodeStatus(client, lan.Host(2), target), "CHAT            <20>") {
-				answered++
-			}
-		}
-		close(stop)
-		fire.Wait()
-
-		// Then all is as it was.
-		Eventually(func() string { return nodeStatus(client, lan.Host(2), target) }).WithTimeout(10 * time.Second).Should(Equal(table))
-		Eventually(func() int { return openFiles(device) }).WithTimeout(60*time.Second).WithPolling(time.Second).
-			Should(BeNumerically("<=", descriptors+2), "connections that are over leave no descriptor")
-		code, err := device.Stop()
-		Expect(err).NotTo(HaveOccurred())
-		Expect(code).To(BeZero(), device.Output())
-		text := strings.TrimSpace(device.Output())
-		last := text[strings.LastIndex(text, "\n")+1:]
-		var ended struct {
-			Counters map[string]uint64 `json:"counters"`
-		}
-		Expect(json.Unmarshal([]byte(last), &ended)).To(Succeed(), last)
-		GinkgoWriter.Printf("%s: %d packets sent, %d connections opened; at most %d KiB resident; %d of %d node status requests answered meanwhile; %s\n",
-			fireTime(), sent.Load(), opened.Load(), most, answered, asked, last)
-		Expect(most).To(BeNumerically("<", mostResident), "KiB resident")
-		Expect(answered).To(BeNumerically(">", 0))
-		Expect(ended.Counters["received"]).To(BeNumerically(">", 1000))
-		Expect(ended.Counters["streams_refused"] + ended.Counters["accepted"]).To(BeNumerically(">", 512))
-	})
-})
-
-func openFiles(p *peers.Process) int {
+// fireFor is how long a stack is kept under fire: NBTLAB_FIRE=10m, which make test-peers FIRE=10m sets.
+func fireFor() time.Duration {
 	GinkgoHelper()
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Pid()))
-	Expect(err).NotTo(HaveOccurred())
-	return len(list)
+	text := os.Getenv("NBTLAB_FIRE")
+	if text == "" {
+		return 15 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	Expect(err).NotTo(HaveOccurred(), "NBTLAB_FIRE is a time such as 10m")
+	return d
 }
 
-// flood sends valid, malformed and random packets to the ports of the name and the datagram service as fast as it can.
-func flood(from, to *peers.Host, stop <-chan struct{}, sent *atomic.Uint64) {
-	var conn *net.UDPConn
-	Expect(from.In(func() (err error) {
-		conn, err = net.ListenUDP("udp4", nil)
+// defender is an nbtlab serve under fire.
+type defender struct {
+	host  *peers.Host
+	serve *peers.Process
+	names []string
+	most  int // bytes resident, so far
+}
+
+// defend has a host serve a name and one to call it by, each of its own, and a group.
+func defend(h *peers.Host, name string, args ...string) *defender {
+	GinkgoHelper()
+	d := &defender{host: h, names: []string{name + "<20>", name + "<00>", name + "DOOR<20>", "OFFICE<1e>"}}
+	d.serve = serve(h, append([]string{
+		"--name", d.names[0], "--name", d.names[1], "--name", d.names[2], "--group", d.names[3], "--listen", d.names[2],
+	}, args...)...)
+	return d
+}
+
+// weigh notes what the process has resident.
+func (d *defender) weigh() {
+	GinkgoHelper()
+	n, err := d.serve.Resident()
+	Expect(err).NotTo(HaveOccurred(), d.serve.Output())
+	d.most = max(d.most, n)
+	Expect(d.most).To(BeNumerically("<=", mostResident), "bytes resident")
+}
+
+// share is how much of a processor the process takes, over a second.
+func (d *defender) share() float64 {
+	GinkgoHelper()
+	before, err := d.serve.Worked()
+	Expect(err).NotTo(HaveOccurred())
+	began := time.Now()
+	time.Sleep(time.Second)
+	after, err := d.serve.Worked()
+	Expect(err).NotTo(HaveOccurred())
+	return (after - before).Seconds() / time.Since(began).Seconds()
+}
+
+func (d *defender) at(port uint16) netip.AddrPort { return netip.AddrPortFrom(d.host.Addr, port) }
+
+// witness asks as a user would: again when there is no answer.
+type witness struct {
+	conn     net.PacketConn
+	id       uint16
+	sent     int
+	answered int
+}
+
+func newWitness(h *peers.Host) *witness {
+	GinkgoHelper()
+	return &witness{conn: udp(h), id: uint16(rand.Uint32())}
+}
+
+// udp opens a socket on a host.
+func udp(h *peers.Host) (conn net.PacketConn) {
+	GinkgoHelper()
+	Expect(h.In(func() (err error) {
+		conn, err = net.ListenPacket("udp4", netip.AddrPortFrom(h.Addr, 0).String())
 		return err
 	})).To(Succeed())
-	defer func() { _ = conn.Close() }()
-	random := rand.New(rand.NewSource(GinkgoRandomSeed()))
-	targets := []*net.UDPAddr{{IP: to.Addr.AsSlice(), Port: 137}, {IP: to.Addr.AsSlice(), Port: 138}}
-	for n := 0; ; n++ {
-		if n%64 == 0 {
-			select {
-			case <-stop:
-				return
-			default:
+	DeferCleanup(conn.Close)
+	return conn
+}
+
+// asks sends a request until it is answered, and returns the answer and its length. It fails after a time.
+func (w *witness) asks(to netip.AddrPort, patience time.Duration, request func(id uint16) nbt.NameMessage) (nbt.NameMessage, int) {
+	GinkgoHelper()
+	buf := make([]byte, 4096)
+	w.id++
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		_, err := w.conn.WriteTo(encoded(request(w.id)), net.UDPAddrFromAddrPort(to))
+		Expect(err).NotTo(HaveOccurred())
+		w.sent++
+		Expect(w.conn.SetReadDeadline(time.Now().Add(250 * time.Millisecond))).To(Succeed())
+		for {
+			n, _, err := w.conn.ReadFrom(buf)
+			if err != nil {
+				break
+			}
+			if m, err := nbt.ParseNameMessage(buf[:n]); err == nil && m.Response && m.ID == w.id {
+				w.answered++
+				return m, n
 			}
 		}
-		b := ammunition(random, from)
-		if _, err := conn.WriteToUDP(b, targets[n%2]); err == nil {
-			sent.Add(1)
-		}
+	}
+	Fail(fmt.Sprintf("%s has not answered within %s", to, patience))
+	return nbt.NameMessage{}, 0
+}
+
+// hasAll asks for every name that the defender holds.
+func (w *witness) hasAll(d *defender, patience time.Duration) {
+	GinkgoHelper()
+	for _, text := range d.names {
+		m, _ := w.asks(d.at(stack.NamePort), patience, func(id uint16) nbt.NameMessage { return nbt.UnicastQuery(id, name(text)) })
+		Expect(m.Kind()).To(Equal(nbt.KindPositiveQuery), text)
 	}
 }
 
-// ammunition is a packet: of the registrations, queries and datagrams that there are, whole, cut or altered, or noise.
-func ammunition(random *rand.Rand, from *peers.Host) []byte {
-	name, err := netbios.MakeName(fmt.Sprintf("N%d", random.Intn(100_000)), 0x20)
-	Expect(err).NotTo(HaveOccurred())
-	id := uint16(random.Uint32())
-	var b []byte
-	switch random.Intn(7) {
-	case 0:
-		b, err = nbt.Query(id, name).AppendBinary(nil)
-	case 1:
-		b, err = nbt.Claim(id, name, 0, from.Addr).AppendBinary(nil)
-	case 2:
-		m := nbt.Claim(id, name, 0, from.Addr)
-		m.Flags &^= nbt.FlagB // for the name server
-		b, err = m.AppendBinary(nil)
-	case 3:
-		b, err = nbt.StatusRequest(id, netbios.Wildcard).AppendBinary(nil)
-	case 4:
-		b, err = nbt.ConflictDemand(id, bytesOf("CHAT"), 0).AppendBinary(nil)
-	case 5:
-		b, err = nbt.ReleaseDemand(id, bytesOf("CHAT"), 0, from.Addr).AppendBinary(nil)
-	case 6:
-		b = make([]byte, random.Intn(1400))
-		_, _ = random.Read(b)
+// table is the name table by node status, and how long the response was.
+func (w *witness) table(d *defender, patience time.Duration) ([]string, int) {
+	GinkgoHelper()
+	m, n := w.asks(d.at(stack.NamePort), patience, func(id uint16) nbt.NameMessage { return nbt.StatusRequest(id, netbios.Wildcard) })
+	var names []string
+	for _, row := range m.Record().Status.Names {
+		names = append(names, row.Name.String())
 	}
-	Expect(err).NotTo(HaveOccurred())
-	switch random.Intn(4) {
-	case 0:
-		b = b[:random.Intn(len(b)+1)]
-	case 1:
-		if len(b) > 0 {
-			b[random.Intn(len(b))] ^= byte(1 + random.Intn(255))
+	return names, n
+}
+
+// fire is what is sent at the defenders from a host, until it is over.
+type fire struct {
+	from  *peers.Host
+	at    []*defender
+	over  chan struct{}
+	crews sync.WaitGroup
+	sent  [3]atomic.Uint64 // datagrams on 137 and 138, connections on 139
+}
+
+func (f *fire) burns() bool {
+	select {
+	case <-f.over:
+		return false
+	default:
+		return true
+	}
+}
+
+// crew sends datagrams that a function makes, to each defender and by broadcast, until the fire is over.
+func (f *fire) crew(make func(dice *rand.Rand) (port uint16, payload []byte)) {
+	GinkgoHelper()
+	conn := udp(f.from)
+	dice := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), rand.Uint64()))
+	f.crews.Go(func() {
+		broadcast := netip.MustParseAddr("10.77.0.255")
+		for f.burns() {
+			port, payload := make(dice)
+			to := broadcast
+			if i := dice.IntN(4 * len(f.at)); i < 4*len(f.at)-1 {
+				to = f.at[i/4].host.Addr
+			}
+			// One that is not sent is one less: the sender's own queue is full.
+			_, _ = conn.WriteTo(payload, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, port)))
+			f.sent[port-stack.NamePort].Add(1)
 		}
+	})
+}
+
+// vectors are the bytes of vectors by the port that they are for.
+func vectors(list []fixtures.Vector) map[uint16][][]byte {
+	ports := map[fixtures.Service]uint16{
+		fixtures.NameService: stack.NamePort, fixtures.DatagramService: stack.DatagramPort, fixtures.SessionService: stack.SessionPort,
 	}
+	by := map[uint16][][]byte{}
+	for _, v := range list {
+		by[ports[v.Service]] = append(by[ports[v.Service]], v.Bytes)
+	}
+	return by
+}
+
+// datagram picks one of vectors for port 137 or 138.
+func datagram(by map[uint16][][]byte) func(dice *rand.Rand) (uint16, []byte) {
+	return func(dice *rand.Rand) (uint16, []byte) {
+		port := stack.NamePort + uint16(dice.IntN(2))
+		return port, by[port][dice.IntN(len(by[port]))]
+	}
+}
+
+func random(dice *rand.Rand) (port uint16, payload []byte) {
+	payload = make([]byte, dice.IntN(600))
+	for i := range payload {
+		payload[i] = byte(dice.Uint32())
+	}
+	return stack.NamePort + uint16(dice.IntN(2)), payload
+}
+
+// registration claims a name: one of ten thousand, or one that the defenders hold.
+func registration(from netip.Addr) func(dice *rand.Rand) (uint16, []byte) {
+	return func(dice *rand.Rand) (uint16, []byte) {
+		text := fmt.Sprintf("FLOOD%05d", dice.IntN(10_000))
+		if dice.IntN(4) == 0 {
+			text = "CHAT"
+		}
+		n, _ := netbios.MakeName(text, 0x20) // it is short enough
+		id := uint16(dice.Uint32())
+		m := nbt.RegistrationRequest(id, n, nbt.ONTH, from, 3600)
+		switch dice.IntN(4) {
+		case 0:
+			m = nbt.Claim(id, n, nbt.ONTB, from)
+		case 1:
+			m = nbt.ReleaseRequest(id, n, nbt.ONTH, from)
+		case 2:
+			m = nbt.ConflictDemand(id, n, nbt.ONTB)
+		}
+		b, _ := m.AppendBinary(nil) // a name without a scope fits
+		return stack.NamePort, b
+	}
+}
+
+// callers open connections to port 139 of the defenders, hold so many at a time, and leave most of them as they are.
+func (f *fire) callers(count int) {
+	GinkgoHelper()
+	by := vectors(append(fixtures.Vectors(), fixtures.Malformed()...))[stack.SessionPort]
+	request := encoded(nbt.SessionRequest(name("CHATDOOR"), name("FRIEND")))
+	f.crews.Go(func() {
+		defer GinkgoRecover()
+		dice := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
+		Expect(f.from.In(func() error { // a thread that is on the host, for as long as this takes
+			var held []int
+			defer func() {
+				for _, fd := range held {
+					_ = unix.Close(fd)
+				}
+			}()
+			for f.burns() {
+				if len(held) >= count { // the oldest go, a tenth at a time
+					for _, fd := range held[:count/10] {
+						_ = unix.Close(fd)
+					}
+					held = slices.Delete(held, 0, count/10)
+				}
+				fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+				if err != nil {
+					return err
+				}
+				held = append(held, fd)
+				to := f.at[dice.IntN(len(f.at))].at(stack.SessionPort)
+				if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Usec: 100_000}); err != nil {
+					return err
+				}
+				// What becomes of any of these is the defender's business: refused, reset or left waiting.
+				_ = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+				f.sent[2].Add(1)
+				switch dice.IntN(12) {
+				case 0:
+					_, _ = unix.Write(fd, []byte{0x81})
+				case 1:
+					_ = unix.Shutdown(fd, unix.SHUT_WR)
+				case 2:
+					_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+					_ = unix.Close(fd)
+					held = held[:len(held)-1]
+				case 3:
+					_ = unix.Send(fd, []byte("!"), unix.MSG_OOB)
+				case 4, 5:
+					_, _ = unix.Write(fd, by[dice.IntN(len(by))])
+				case 6:
+					_, _ = unix.Write(fd, request)
+				}
+			}
+			return nil
+		})).To(Succeed())
+	})
+}
+
+// halfOpen sends the first packet of so many TCP connections, from addresses that nobody has, so that the handshake never ends.
+func (f *fire) halfOpen(count int) {
+	GinkgoHelper()
+	Expect(f.from.In(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(fd) }()
+		for i := range count {
+			from := netip.AddrFrom4([4]byte{10, 77, 0, byte(100 + i%100)})
+			to := f.at[i%len(f.at)].at(stack.SessionPort)
+			// A full queue loses some of them.
+			_ = unix.Sendto(fd, syn(netip.AddrPortFrom(from, uint16(1024+i)), to), 0, &unix.SockaddrInet4{Addr: to.Addr().As4()})
+		}
+		return nil
+	})).To(Succeed())
+}
+
+// syn is an IPv4 packet with a TCP segment that opens a connection (RFC 9293 section 3.1).
+func syn(from, to netip.AddrPort) []byte {
+	source, dest := from.Addr().As4(), to.Addr().As4()
+	b := []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, unix.IPPROTO_TCP, 0, 0}
+	b = append(append(b, source[:]...), dest[:]...)
+	b = binary.BigEndian.AppendUint16(b, from.Port())
+	b = binary.BigEndian.AppendUint16(b, to.Port())
+	b = append(b, 0, 0, 0, 1, 0, 0, 0, 0, 5<<4, 0x02, 0xff, 0xff, 0, 0, 0, 0)
+	sum := uint32(unix.IPPROTO_TCP + 20)
+	for i := 12; i < len(b); i += 2 { // the addresses and the segment
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(b[36:], ^uint16(sum))
 	return b
 }
 
-// idle opens connections that say nothing, or a byte, and keeps them.
-func idle(from, to *peers.Host, stop <-chan struct{}, opened *atomic.Uint64) {
-	var kept []net.Conn
-	defer func() {
-		for _, c := range kept {
-			_ = c.Close()
-		}
-	}()
-	for range idleSessions {
-		select {
-		case <-stop:
-			return
-		default:
-		}
-		err := from.In(func() error {
-			c, err := net.DialTimeout("tcp4", net.JoinHostPort(to.Addr.String(), "139"), time.Second)
-			if err == nil {
-				kept = append(kept, c)
-			}
-			return err
-		})
-		if err != nil {
-			continue // refused: there are too many
-		}
-		opened.Add(1)
-		if len(kept)%2 == 0 {
-			_, _ = kept[len(kept)-1].Write([]byte{0x81})
-		}
-		if len(kept) > 900 { // one process has only so many descriptors
-			_ = kept[0].Close()
-			kept = kept[1:]
+var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*\[([^\],]*).*\]:$`)
+
+// goroutines ends a process with SIGQUIT, on which the Go runtime lists its goroutines, and counts them by what they wait for.
+func goroutines(p *peers.Process) map[string]int {
+	GinkgoHelper()
+	Expect(p.Signal(syscall.SIGQUIT)).To(Succeed())
+	Eventually(p.Done()).WithTimeout(20 * time.Second).Should(BeClosed())
+	found := map[string]int{}
+	for _, m := range goroutine.FindAllStringSubmatch(p.Output(), -1) {
+		if !strings.HasPrefix(m[1], "GC worker") { // the runtime's, which come with the first garbage
+			found[m[1]]++
 		}
 	}
-	<-stop
+	return found
 }
+
+func total(counts map[string]int) int {
+	n := 0
+	for count := range maps.Values(counts) {
+		n += count
+	}
+	return n
+}
+
+var _ = Describe("Serve under fire", Serial, func() {
+	It("stays small, keeps answering and its names, and leaks nothing (bad-input 21, 22, 23, 28)", func() {
+		lan := newLAN(4)
+		plain := defend(lan.Host(1), "CHAT")
+		server := defend(lan.Host(2), "NBNS", "--wins")
+		attacker := lan.Host(3)
+		both := []*defender{plain, server}
+		calm := []int{}
+		for _, d := range both {
+			d.weigh()
+			n, err := d.serve.Descriptors()
+			Expect(err).NotTo(HaveOccurred())
+			calm = append(calm, n)
+		}
+		w := newWitness(lan.Host(4))
+		for _, d := range both {
+			w.hasAll(d, answersIn)
+		}
+
+		f := &fire{from: attacker, at: both, over: make(chan struct{})}
+		f.crew(datagram(vectors(fixtures.Vectors())))
+		f.crew(datagram(vectors(fixtures.Malformed())))
+		f.crew(random)
+		f.crew(registration(attacker.Addr))
+		f.crew(func(dice *rand.Rand) (uint16, []byte) { return stack.NamePort + uint16(dice.IntN(2)), nil })
+		f.callers(10_000)
+		f.halfOpen(10_000)
+		lasts := fireFor()
+		began := time.Now()
+		for round := 0; time.Since(began) < lasts; round++ {
+			if round%10 == 0 {
+				f.halfOpen(1000)
+			}
+			for _, d := range both {
+				d.weigh()
+				w.hasAll(d, answersUnder)
+			}
+			_, _ = unix.Poll(nil, 100)
+		}
+		close(f.over)
+		f.crews.Wait()
+		took := time.Since(began)
+		sent, answered := w.sent, w.answered
+
+		for i, d := range both {
+			w.hasAll(d, answersUnder) // behind what is queued
+			w.hasAll(d, answersIn)
+			names, n := w.table(d, answersIn)
+			Expect(names).To(ConsistOf(d.names))
+			Expect(n).To(BeNumerically("<=", nbt.MaxDatagramPayload))
+			group, n := w.asks(d.at(stack.NamePort), answersIn,
+				func(id uint16) nbt.NameMessage { return nbt.UnicastQuery(id, name("OFFICE<1e>")) })
+			Expect(group.Kind()).To(Equal(nbt.KindPositiveQuery))
+			Expect(n).To(BeNumerically("<=", nbt.MaxDatagramPayload))
+			Eventually(d.serve.Descriptors).WithTimeout(90*time.Second).WithPolling(time.Second).
+				Should(Equal(calm[i]), "descriptors of connections that are over")
+			d.weigh()
+			Eventually(d.share).WithTimeout(20*time.Second).Should(BeNumerically("<", idleShare), "of a processor")
+		}
+
+		Expect(plain.serve.Stop()).To(Equal(0))
+		Expect(plain.serve.Output()).To(And(
+			MatchRegexp(`ended: \d{4,} datagrams received`),
+			MatchRegexp(`(?m)^[1-9]\d* messages ignored`),
+			MatchRegexp(`(?m)^[1-9]\d* connections (refused|reset)`),
+		))
+		after := goroutines(server.serve)
+		// One that nobody has fired at shows what it ought to have.
+		before := goroutines(defend(lan.Host(1), "NBNS", "--wins").serve)
+		Expect(total(before)).To(BeNumerically(">", 4), "the list of goroutines is read")
+		Expect(total(after)).To(BeNumerically("<=", total(before)), "before %v, after %v", before, after)
+
+		AddReportEntry("Under fire", fmt.Sprintf(
+			"%s: %d datagrams on 137, %d on 138, %d connections to 139; most resident %.1f MiB and %.1f MiB (name server); "+
+				"%d of %d queries answered at once; %d goroutines before, %d after\n%s",
+			took.Round(time.Second), f.sent[0].Load(), f.sent[1].Load(), f.sent[2].Load(),
+			float64(plain.most)/(1<<20), float64(server.most)/(1<<20), answered, sent, total(before), total(after),
+			strings.TrimSpace(plain.serve.Output()[strings.Index(plain.serve.Output(), "ended:"):])), ReportEntryVisibilityAlways)
+	})
+})
+
+var _ = Describe("Serve on a host with something the matter", func() {
+	var lan *peers.LAN
+	var host *peers.Host
+
+	BeforeEach(func() {
+		lan = newLAN(2)
+		host = lan.Host(1)
+	})
+
+	cannot := func(r peers.Result, says ...string) {
+		GinkgoHelper()
+		Expect(r.Code).To(Equal(2), r.Stderr)
+		for _, text := range says {
+			Expect(r.Stderr).To(ContainSubstring(text))
+		}
+	}
+
+	It("says that nmbd has the port, and does not start (bad-input 33)", func() {
+		_, err := samba(host, "CHAT").Nmbd()
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() string { return on(host, "ss", "-Hlun", "sport", "=", "137").Stdout }).
+			WithTimeout(20 * time.Second).Should(ContainSubstring(host.Addr.String()))
+		cannot(on(host, nbtlab, "serve", "--addr", host.Prefix().String(), "--name", "CHAT"),
+			"UDP port 137 of 10.77.0.1 is taken by nmbd (process ")
+	})
+
+	It("says what somebody who may not have port 137 can do (bad-input 33)", func() {
+		binary, err := os.ReadFile(nbtlab)
+		Expect(err).NotTo(HaveOccurred())
+		path := filepath.Join(lan.Dir(), "nbtlab") // the folder of the build is closed to others
+		Expect(os.WriteFile(path, binary, 0o755)).To(Succeed())
+		cannot(on(host, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
+			path, "serve", "--addr", host.Prefix().String(), "--name", "CHAT"),
+			"port 137", "setcap cap_net_bind_service=+ep")
+	})
+
+	It("waits while its interface is down, without being busy, and answers when that is back (bad-input 33)", func() {
+		d := defend(host, "CHAT")
+		w := newWitness(lan.Host(2))
+		w.hasAll(d, answersIn)
+		Expect(on(host, "ip", "link", "set", "eth0", "down").Code).To(Equal(0))
+		Expect(d.share()).To(BeNumerically("<", idleShare))
+		Expect(on(host, "ip", "link", "set", "eth0", "up").Code).To(Equal(0))
+		w.hasAll(d, answersUnder)
+	})
+})
