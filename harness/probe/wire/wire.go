@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package wire carries out the exchanges of a probe: on sockets, in real time, with one target and nobody else. It keeps a
-// record of all that was sent and received, in which the target's ports are the well-known ones, whatever they really are.
+// record of what was sent and received, in which the target's ports are the well-known ones, whatever they really are. Not in
+// it are connections that did not come about, whose own port nobody tells, and what only shows whether the host is there.
 package wire
 
 import (
@@ -11,7 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -480,5 +480,6 @@ func (w *Wire) unreachable(wait time.Duration) bool {
 const arpPatience = 9 * time.Second
 
 func isTimeout(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(err.Error(), "i/o timeout")
+	var timed net.Error
+	return errors.As(err, &timed) && timed.Timeout()
 }
