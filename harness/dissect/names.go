@@ -85,6 +85,8 @@ func (m *Message) nameServiceMentions(from netip.Addr, each func(mention)) {
 			}
 		case does == holder:
 			each(mention{&rr.Name, holder, from})
+		case n.RCode == nbt.RCodeOK && n.Opcode != nbt.OpQuery && n.Opcode != nbt.OpWACK: // granted to who it is sent to
+			each(mention{&rr.Name, holder, m.Frame.To.Addr()})
 		default: // a response that says nothing of who holds the name is sent to who asked for it
 			each(mention{&rr.Name, asker, m.Frame.To.Addr()})
 		}

@@ -98,6 +98,12 @@ var _ = Describe("Counting messages", func() {
 			Entry("a negative answer: whom it is sent to", func() *capture.Frame {
 				return ns(nbt.NegativeAnswer(1, named("CHAT"), nbt.NamErr))
 			}, "CHAT", nil, []netip.Addr{peer}),
+			Entry("a positive registration response: whom it is sent to", func() *capture.Frame {
+				return ns(nbt.PositiveRegistration(1, named("CHAT"), 0, peer, 300))
+			}, "CHAT", []netip.Addr{peer}, nil),
+			Entry("a request to wait, which says nothing yet", func() *capture.Frame {
+				return ns(nbt.WACK(1, named("CHAT"), 9, 0x2900))
+			}, "CHAT", nil, []netip.Addr{peer}),
 			Entry("a refusal", func() *capture.Frame { return ns(nbt.Refusal(1, named("CHAT"), nbt.ActErr, 0, peer)) }, "CHAT",
 				[]netip.Addr{pc}, nil),
 			Entry("a node status", func() *capture.Frame {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,13 +47,13 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var err error
-			if d.filter.Hosts, err = each(hosts, dissect.ParseHost); err != nil {
+			if d.filter.Hosts, err = each(apart(hosts), dissect.ParseHost); err != nil {
 				return err
 			}
 			if d.filter.Names, err = each(names, dissect.ParseNamePattern); err != nil {
 				return err
 			}
-			if d.filter.Services, err = each(services, dissect.ParseService); err != nil {
+			if d.filter.Services, err = each(apart(services), dissect.ParseService); err != nil {
 				return err
 			}
 			for _, number := range d.filter.Frames {
@@ -66,9 +67,9 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 	}
 	cmd.Flags().BoolVar(&d.stats, "stats", false, "count instead of showing: by service and kind, names, errors, what was skipped")
 	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show all fields of each message below its line, and its bytes")
-	cmd.Flags().StringSliceVar(&hosts, "host", nil, "only messages from or to this IPv4 address, or this network (10.0.0.0/24)")
+	cmd.Flags().StringArrayVar(&hosts, "host", nil, "only messages from or to this IPv4 address, or this network (10.0.0.0/24)")
 	cmd.Flags().StringArrayVar(&names, "name", nil, "only messages with this name in them; without a suffix, with any")
-	cmd.Flags().StringSliceVar(&services, "service", nil, "only this service: ns, dgm or ssn")
+	cmd.Flags().StringArrayVar(&services, "service", nil, "only this service: ns, dgm or ssn")
 	cmd.Flags().IntSliceVar(&d.filter.Frames, "frame", nil, "only the frame of this number")
 	d.in.flags(cmd)
 	return cmd
@@ -84,6 +85,15 @@ func each[T any](texts []string, read func(string) (T, error)) (list []T, err er
 		list = append(list, x)
 	}
 	return list, nil
+}
+
+// apart takes lists with commas apart. An empty text stays one, and is then refused: it mostly is a variable of a shell that
+// is not set, and would else mean everything.
+func apart(lists []string) (texts []string) {
+	for _, list := range lists {
+		texts = append(texts, strings.Split(list, ",")...)
+	}
+	return texts
 }
 
 // decoding is a decode command being carried out.

@@ -353,6 +353,9 @@ var _ = Describe("nbtlab decode", func() {
 		Expect(nbtlab("decode", "x.pcap", "--host", "pc")).To(refuse(`nbtlab: host "pc"`, "10.0.0.0/24"))
 		Expect(nbtlab("decode", "x.pcap", "--name", "SIXTEENCHARACTER")).To(refuse("SIXTEENCHARACTER", "longer than 15"))
 		Expect(nbtlab("decode", "x.pcap", "--service", "smb")).To(refuse("ssn (session service)"))
+		for _, flag := range []string{"--host", "--name", "--service", "--frame"} {
+			Expect(nbtlab("decode", "x.pcap", flag, "")).To(exitWith(exitUsage), flag)
+		}
 		Expect(nbtlab("decode", "x.pcap", "--frame", "one")).To(refuse("--frame"))
 		Expect(nbtlab("decode", "x.pcap", "--frame", "1,0")).To(refuse("--frame 0: frames count from 1"))
 	})
