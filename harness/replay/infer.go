@@ -335,8 +335,14 @@ func (in *inference) hold(name netbios.Name, group bool, frame int) *life {
 func (in *inference) answer(i int) {
 	m := &in.v.read[i]
 	switch m.kind {
-	case nbt.KindPositiveQuery, nbt.KindNegativeRegistration:
-		in.hold(m.name, m.group, i)
+	case nbt.KindPositiveQuery:
+		if m.owner == in.v.Host { // a name server answers for others
+			in.hold(m.name, m.group, i)
+		}
+	case nbt.KindNegativeRegistration:
+		if q := (&matching{v: in.v}).requestOf(i); q < 0 || in.v.Frames[q].Broadcast { // and refuses for others
+			in.hold(m.name, m.group, i)
+		}
 	case nbt.KindStatusResponse:
 		for _, row := range m.rows {
 			if row.Flags&nbt.NamePRM == 0 {

@@ -250,6 +250,7 @@ type meaning struct {
 	id    uint16       // NAME_TRN_ID, DGM_ID
 	group bool         // G of NB_FLAGS
 	ont   nbt.NBFlags  // ONT of them: the node type of the owner
+	owner netip.Addr   // the first address of the owner
 	rows  []nbt.NodeName
 	dgm   nbt.DatagramType
 	flags nbt.DatagramFlags
@@ -277,7 +278,8 @@ func readName(b []byte) meaning {
 	var scope string
 	r.name, scope = m.Subject()
 	r.bad = r.bad || scope != ""
-	flags, _ := m.Owner()
+	flags, owner := m.Owner()
+	r.owner = owner
 	r.group, r.ont = flags&nbt.NBGroup != 0, flags&nbt.NBONT
 	if rr := m.Record(); rr != nil && rr.Status != nil {
 		r.rows = rr.Status.Names
