@@ -136,7 +136,7 @@ func (t *draftText) text() (string, []int) {
 		}
 		if when > at {
 			at = when
-			line(waits-i, "at "+at.String())
+			line(waits-i, "at "+strings.Replace(at.String(), "µ", "u", 1))
 			if e := t.expect[waits-i]; e != "" {
 				line(nowhere, "  -> "+e)
 			}

@@ -53,6 +53,7 @@ type drafting struct {
 	knows  []string
 	left   map[string]int
 	used   map[netip.Addr]bool
+	kinds  map[netip.Addr]string // how nodes that are no B nodes are declared
 }
 
 // step is a line of the draft with its place among the others.
@@ -67,7 +68,7 @@ type step struct {
 // tell. What no call of theirs sends is injected.
 func WriteDraft(v *View, host netip.Addr, h *History) (*Draft, error) {
 	own := v.Of(host)
-	d := &drafting{v: v, prefix: own.prefix, left: map[string]int{}, used: map[netip.Addr]bool{}}
+	d := &drafting{v: v, prefix: own.prefix, left: map[string]int{}, used: map[netip.Addr]bool{}, kinds: map[netip.Addr]string{}}
 	if d.prefix.Bits() < 8 {
 		d.prefix = netip.PrefixFrom(host, 24) // only the limited broadcast address was seen
 	}
@@ -92,9 +93,28 @@ func WriteDraft(v *View, host netip.Addr, h *History) (*Draft, error) {
 		}
 	}
 	for i := range d.nodes {
+		d.declare(views[i])
+	}
+	for i := range d.nodes {
 		d.host(i, views[i], &histories[i])
 	}
 	return d.finish(host)
+}
+
+// nameserver declares a node to be a name server.
+const nameserver = " nameserver"
+
+// declare notes of what type a node is, and that its name server is one.
+func (d *drafting) declare(v *View) {
+	server, ok := d.name(v.server)
+	if !v.served() || !ok {
+		return
+	}
+	d.kinds[v.Host] = fmt.Sprintf(" type %s wins %s", v.kind, server)
+	if d.kinds[v.server] == "" {
+		d.kinds[v.server] = nameserver
+	}
+	d.used[v.server] = true
 }
 
 // heldShift is how long before the capture's first frame the names are added that were held by then.
@@ -140,9 +160,10 @@ func (d *drafting) host(i int, v *View, h *History) {
 	for k := range v.Frames {
 		f, r := &v.Frames[k], &v.read[k]
 		_, apart := h.Apart[k]
-		tool := apart && r.service == nameService && r.kind == nbt.KindStatusRequest
+		tool := apart && r.service == nameService && (r.kind == nbt.KindStatusRequest || r.kind == nbt.KindQuery)
 		switch {
 		case !r.out || f.Kind != trace.UDP || !extra[k] && !tool:
+		case d.kinds[v.Host] == nameserver && (r.reply || challenges(v, k)): // that of the draft does so itself
 		case i == 0 && !tool:
 			d.left["frames that the host sends of itself, and no correct stack"]++
 		default:
@@ -150,6 +171,23 @@ func (d *drafting) host(i int, v *View, h *History) {
 		}
 	}
 }
+
+// challenges reports whether a query of a name server is to find out whether a name's owner still has it: somebody else has just
+// asked to register the name.
+func challenges(v *View, query int) bool {
+	f, r := &v.Frames[query], &v.read[query]
+	for k := query - 1; k >= 0 && f.At-v.Frames[k].At <= challengeLife; k-- {
+		q := &v.read[k]
+		if !q.out && !q.reply && q.name == r.name && (q.kind == nbt.KindClaim || q.kind == nbt.KindMultihomed) &&
+			v.Frames[k].From.Addr() != f.To.Addr() {
+			return true
+		}
+	}
+	return false
+}
+
+// challengeLife is how long a name server asks the owner of a name: three times, UCAST_REQ_RETRY_TIMEOUT apart, and some.
+const challengeLife = 20 * time.Second
 
 // labelsOf names the connections that something refers to: s1 at the end that called, l1 at the one that listened.
 func labelsOf(h *History) map[int]string {
@@ -331,7 +369,7 @@ func (d *drafting) finish(host netip.Addr) (*Draft, error) {
 	d.used[host] = true
 	for _, a := range d.nodes {
 		if name, _ := d.name(a); d.used[a] {
-			d.draft.Header = append(d.draft.Header, fmt.Sprintf("node %s %s", name, netip.PrefixFrom(a, d.prefix.Bits())))
+			d.draft.Header = append(d.draft.Header, fmt.Sprintf("node %s %s%s", name, netip.PrefixFrom(a, d.prefix.Bits()), d.kinds[a]))
 		}
 	}
 	d.draft.Header = append(d.draft.Header, d.knows...)

@@ -66,7 +66,7 @@ const (
 	apartMidSession = "its connection began before the capture"
 	apartOdd        = "its connection was not captured whole"
 	apartKeepAlive  = "a keep-alive, which RFC 1002 leaves to the stack"
-	apartTool       = "a node status request, which is a tool's"
+	apartTool       = "a node status request or a query to one host alone, which is a tool's"
 	apartUnnamed    = "a connection that asks for no session"
 	apartLarge      = "longer than an NCB can send"
 	apartBad        = "no message of NBT, or one of another scope"
@@ -262,6 +262,10 @@ func (in *inference) request(i int) {
 	case nbt.KindRelease:
 		in.release(i)
 	case nbt.KindQuery:
+		if !f.Broadcast && !in.v.served() {
+			in.h.Apart[i] = apartTool
+			return
+		}
 		q := in.queries[asked{m.name, m.id}]
 		if q != nil && f.At-q.at <= repetition {
 			q.at = f.At
@@ -309,6 +313,9 @@ func (in *inference) release(i int) {
 	f, m := &in.v.Frames[i], &in.v.read[i]
 	l := in.names[m.name]
 	if l == nil {
+		if !f.Broadcast && f.To.Addr() != in.v.server {
+			return // nobody releases a name of their own so: it is evidence as it stands
+		}
 		l = in.hold(m.name, m.group, i)
 	}
 	if !l.held && l.remove >= 0 && (l.release == m.id || in.v.served()) && f.At-l.released <= repetition {

@@ -210,7 +210,10 @@ func (v *View) nodeKind() (node.Type, netip.Addr) {
 		case nbt.ONTH:
 			kind = node.H
 		default:
-			return node.B, netip.Addr{}
+			if v.Frames[i].Broadcast {
+				return node.B, netip.Addr{}
+			}
+			continue // made up: a B node tells nobody alone
 		}
 		if !v.Frames[i].Broadcast {
 			server = v.Frames[i].To.Addr()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,20 +16,32 @@ import (
 	"github.com/nbtlab/nbtlab/pcaps"
 )
 
-// amongBNodes reports whether a recording of ours has no name server in it.
-func amongBNodes(path string) bool {
-	for _, scenario := range []string{"recorded/", "nbns-", "q124565-h/", "q124565-p/", "ms00-047-release/"} {
-		if strings.HasPrefix(path, scenario) {
-			return false
-		}
+// beyondADraft are the recordings of ours that a draft does not give again: the network loses what the capture shows, a host is
+// made to send what no stack sends, a name server is of another profile or is absent, and no frame says so.
+var beyondADraft = []string{
+	"nbns-challenge/group/", "nbns-challenge/owner-that-has-forgotten/", "nbns-challenge/repetitions-while-waiting/",
+	"nbns-challenge/requester-asks-living-owner/", "nbns-challenge/requester-asks-silent-owner/", "nbns-challenge/silent-owner/",
+	"nbns-types/h-release-unanswered/", "nbns-types/h-without-name-server/",
+}
+
+// drafted reports whether a recording is one that a draft gives again.
+func drafted(path string) bool {
+	return !strings.HasPrefix(path, "recorded/") &&
+		!slices.ContainsFunc(beyondADraft, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+}
+
+// hostOf is the host that a recording of ours is about.
+func hostOf(path string) string {
+	if strings.HasPrefix(path, "nbns-types/h-") {
+		return "10.0.0.11"
 	}
-	return true
+	return pcHost
 }
 
 var _ = Describe("nbtlab script", func() {
 	var ours []string
 	Expect(fs.WalkDir(pcaps.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".pcap") && amongBNodes(path) {
+		if strings.HasSuffix(path, ".pcap") && drafted(path) {
 			ours = append(ours, path)
 		}
 		return err
@@ -37,7 +50,7 @@ var _ = Describe("nbtlab script", func() {
 	for _, path := range ours {
 		It("drafts a scenario that gives the same capture on the same model: "+path, func() {
 			write("given.pcap", committed(path))
-			out := nbtlab("script", "given.pcap", "--host", pcHost)
+			out := nbtlab("script", "given.pcap", "--host", hostOf(path))
 			Expect(out).To(And(exitWith(exitAsExpected), HaveField("Stderr", "")))
 			Expect(out.Stdout).NotTo(ContainSubstring("Left out"))
 			write("draft.scenario", out.Stdout)
