@@ -237,6 +237,19 @@ var _ = Describe("A P node", func() {
 			Expect(pc.advance(5 * time.Minute).timed()).To(Equal([]string{"5m0s " + winsGets(asking(2, "4000", chat, pUnique))}))
 		})
 
+		It("each by itself, and none that is deleted", func() {
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.granted(mail, pUnique, "0000 003c")
+			pc.call(remove(chat))
+			pc.receive(fromWins, response(3, "b400", chat, pUnique, ownIP))
+			Expect(pc.advance(30 * time.Second).sent()).To(Equal([]string{winsGets(asking(4, "4000", mail, pUnique))}))
+		})
+
+		It("after a second at the earliest, however short the term", func() {
+			pc.granted(chat, pUnique, "0000 0001")
+			Expect(pc.advance(time.Second).timed()).To(Equal([]string{"1s " + winsGets(asking(2, "4000", chat, pUnique))}))
+		})
+
 		It("never, when the term is for ever", func() {
 			pc.granted(chat, pUnique, never)
 			Expect(pc.alarms).To(BeEmpty())
@@ -498,6 +511,16 @@ var _ = Describe("An M node (RFC 1002 section 5.1.3)", func() {
 		pc = typed(node.M)
 		granted()
 		Expect(pc.receive(toPC, response(4, "ad87", chat, unique, noIP)).changes()).To(BeEmpty())
+	})
+
+	It("believes a release by the letter of the RFC only when it is told alone", func() {
+		pc = typed(node.M, literal)
+		granted()
+		Expect(pc.receive(toAll, request(9, "3010", chat, unique, peerIP)).changes()).To(BeEmpty())
+		Expect(pc.receive(toPC, request(9, "3000", chat, unique, peerIP)).changes()).To(HaveLen(1))
+		pc = benchWith(literal)
+		pc.registered(chat)
+		Expect(pc.receive(toPC, request(9, "3000", chat, unique, peerIP)).changes()).To(BeEmpty(), "a B node never does")
 	})
 
 	It("releases at the name server, and on the segment once that agrees", func() {
