@@ -243,6 +243,10 @@ var _ = Describe("A P node", func() {
 			pc.call(remove(chat))
 			pc.receive(fromWins, response(3, "b400", chat, pUnique, ownIP))
 			Expect(pc.advance(30 * time.Second).sent()).To(Equal([]string{winsGets(asking(4, "4000", mail, pUnique))}))
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.call(remove(chat))
+			pc.granted(chat, pUnique, "0000 003c")
+			Expect(pc.advance(30 * time.Second).sent()).To(ContainElement(winsGets(asking(8, "4000", chat, pUnique))))
 		})
 
 		It("after a second at the earliest, however short the term", func() {
