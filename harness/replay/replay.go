@@ -325,7 +325,7 @@ func idleWhy(model fault.Set) string {
 			why = append(why, "nothing brings "+id+" out")
 		}
 	}
-	return "does as fixed here: " + strings.Join(why, "; ")
+	return "neither shown nor excluded, it does as fixed here: " + strings.Join(why, "; ")
 }
 
 // why tells where a model differs first.
