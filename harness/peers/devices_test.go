@@ -5,10 +5,12 @@
 package peers_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -203,9 +205,9 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 
 		c, err := capture.ReadFile(pcap)
 		Expect(err).NotTo(HaveOccurred())
-		datagrams, releases := 0, 0
-		var election *trace.Frame
-		for i, f := range c.Frames {
+		datagrams := 0
+		var elections, releases []trace.Frame
+		for _, f := range c.Frames {
 			if f.To.Port() == 138 {
 				m, err := nbt.ParseDatagram(f.Payload)
 				Expect(err).NotTo(HaveOccurred())
@@ -213,22 +215,27 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 				case m.Type == nbt.DgmUnique && f.To.Addr().String() == "10.77.0.1":
 					datagrams++
 				case m.SourceName.String() == "NBTLAB-AGENT<00>":
-					election = &c.Frames[i]
+					elections = append(elections, f)
 				}
 				continue
 			}
 			m, err := nbt.ParseNameMessage(f.Payload)
 			Expect(err).NotTo(HaveOccurred())
-			if name, _ := m.Subject(); election != nil && m.Kind() == nbt.KindRelease && name.String() == "NBTLAB<1d>" && f.From.Addr().String() == "10.77.0.1" {
-				GinkgoWriter.Printf("after %d datagrams: delete asked in frame %d, released in frame %d, %s later\n",
-					datagrams, election.Number, f.Number, f.At-election.At)
-				Expect(f.At - election.At).To(BeNumerically("<", 50*time.Millisecond))
-				releases++
-				Expect(datagrams).To(BeNumerically(">=", 50*releases))
-				election = nil
+			if name, _ := m.Subject(); m.Kind() == nbt.KindRelease && name.String() == "NBTLAB<1d>" && f.From.Addr().String() == "10.77.0.1" {
+				releases = append(releases, f)
+				Expect(datagrams).To(BeNumerically(">=", 50*len(releases)))
 			}
 		}
-		Expect(releases).To(Equal(2))
+		// They are heard on two sockets, so that of what happens within a millisecond either may be recorded first.
+		Expect(releases).To(HaveLen(2))
+		for i, release := range releases {
+			nearest := slices.MinFunc(elections, func(a, b trace.Frame) int {
+				return cmp.Compare((release.At - a.At).Abs(), (release.At - b.At).Abs())
+			})
+			GinkgoWriter.Printf("cycle %d: delete asked in frame %d, released in frame %d, %s later\n",
+				i+1, nearest.Number, release.Number, release.At-nearest.At)
+			Expect((release.At - nearest.At).Abs()).To(BeNumerically("<", 50*time.Millisecond))
+		}
 	})
 
 	It("fails the shipped scenario in one point alone: nmbd never sends a datagram error", func() {
