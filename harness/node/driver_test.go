@@ -269,11 +269,17 @@ func (b *bench) receive(v via, frame string) transcript {
 // connect opens a connection from the peer.
 func (b *bench) connect() (stack.Conn, transcript) {
 	GinkgoHelper()
+	return b.connectFrom(peerAddr)
+}
+
+// connectFrom opens a connection from a host.
+func (b *bench) connectFrom(a netip.Addr) (stack.Conn, transcript) {
+	GinkgoHelper()
 	b.inbound++
 	c := stack.Inbound + b.inbound
 	b.open[c] = true
 	return c, b.step(stack.Opened{
-		Conn: c, From: netip.AddrPortFrom(peerAddr, 40000), To: netip.AddrPortFrom(ownAddr, 139), Inbound: true,
+		Conn: c, From: netip.AddrPortFrom(a, 40000), To: netip.AddrPortFrom(ownAddr, 139), Inbound: true,
 	})
 }
 

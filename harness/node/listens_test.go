@@ -3,6 +3,7 @@
 package node_test
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -205,17 +206,59 @@ var _ = Describe("A connection from elsewhere", func() {
 		Expect(pc.advance(1).all()).To(Equal([]string{"abort in-1"}))
 	})
 
-	It("is one of 64 that have not asked yet; one more is aborted at once (KB Q275567)", func() {
+	It("is one of 64 that have not asked yet; one more takes the place of the oldest (KB Q275567, bad-input 28)", func() {
 		for range 64 {
 			_, t := pc.connect()
 			Expect(t.sent()).To(BeEmpty())
 		}
 		_, t := pc.connect()
-		Expect(t.all()).To(Equal([]string{"abort in-65"}))
+		Expect(t.all()).To(Equal([]string{"arm 65 for 32s", "abort in-1", "disarm 1"}))
+		_, t = pc.connect()
+		Expect(t.sent()).To(Equal([]string{"abort in-2"}))
 		pc.call(listen(chat, star))
-		pc.data(stack.Inbound+5, "8100 0044 CHAT<20> FRIEND<00>")
+		Expect(pc.data(stack.Inbound+3, "8100 0044 CHAT<20> FRIEND<00>").done()).To(HaveLen(1))
 		_, t = pc.connect()
 		Expect(t.sent()).To(BeEmpty(), "there is room again")
+		_, t = pc.connect()
+		Expect(t.sent()).To(Equal([]string{"abort in-4"}), "a session is no candidate, however old")
+	})
+
+	It("does not make room for others' by going when it is one of few of its address (bad-input 28)", func() {
+		first, _ := pc.connectFrom(thirdAddr)
+		for range 63 {
+			pc.connectFrom(peerAddr)
+		}
+		second, t := pc.connectFrom(thirdAddr)
+		Expect(t.sent()).To(Equal([]string{"abort in-2"}), "the peer's oldest, though the other's first is older")
+		next := []stack.Conn{}
+		for i := range 63 {
+			next = append(next, stack.Inbound+2+stack.Conn(i))
+		}
+		for range 1000 {
+			c, t := pc.connectFrom(peerAddr)
+			Expect(t.sent()).To(Equal([]string{"abort " + conn(next[1])}), "the peer's own")
+			next = append(next[1:], c)
+		}
+		for _, c := range []stack.Conn{first, second} {
+			pc.call(listen(chat, star))
+			Expect(pc.data(c, "8100 0044 CHAT<20> FRIEND<00>").done()).To(HaveLen(1))
+		}
+	})
+
+	It("goes in turn when as many come from each of many addresses (bad-input 28)", func() {
+		for i := range 64 {
+			pc.connectFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)}))
+		}
+		for i := range 50 {
+			_, t := pc.connectFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(200 + i)}))
+			Expect(t.sent()).To(Equal([]string{"abort " + conn(stack.Inbound+1+stack.Conn(i))}))
+		}
+	})
+
+	It("is aborted by a node that stops", func() {
+		pc.step(stack.Stop{})
+		_, t := pc.connect()
+		Expect(t.all()).To(Equal([]string{"abort in-1"}))
 	})
 
 	It("makes room again when it is refused, closed or too slow", func() {

@@ -55,7 +55,8 @@ type receive struct {
 }
 
 const (
-	// maxAnswering bounds the connections that have not asked for a session yet (KB Q275567: hosts hung by silent ones).
+	// maxAnswering bounds the connections that have not asked for a session yet (KB Q275567: hosts hung by silent ones). One
+	// more than that takes the place of another: see [Node.makeRoom].
 	maxAnswering = 64
 	// maxInbox and maxMessages bound what a session holds for RECEIVEs that do not come: eight of the longest messages in
 	// bytes, and as many empty ones as nobody sends in earnest (KB Q126560 is about those).
@@ -247,19 +248,37 @@ func (n *Node) opened(in stack.Opened) {
 }
 
 func (n *Node) acceptConnection(in stack.Opened) {
-	open := 0
+	if n.stopping {
+		n.out.Add(stack.Close{Conn: in.Conn, Abort: true})
+		return
+	}
+	s := &session{conn: in.Conn, phase: answering, at: in.From}
+	s.timer = n.arm(s, n.profile.SessionSetup)
+	n.sessions = append(n.sessions, s)
+	n.makeRoom()
+}
+
+// makeRoom drops a connection when more than [maxAnswering] have not asked for anything: the oldest of the address that has
+// most of them. Who means it asks at once, so that the oldest are the idlest; and who opens many crowds out nobody but
+// himself, as long as others open fewer.
+func (n *Node) makeRoom() {
+	open, of := 0, map[netip.Addr]int{}
 	for _, s := range n.sessions {
 		if s.phase == answering {
 			open++
+			of[s.at.Addr()]++
 		}
 	}
-	s := &session{conn: in.Conn, phase: answering, at: in.From}
-	if n.stopping || open >= maxAnswering {
-		n.out.Add(stack.Close{Conn: s.conn, Abort: true})
+	if open <= maxAnswering {
 		return
 	}
-	s.timer = n.arm(s, n.profile.SessionSetup)
-	n.sessions = append(n.sessions, s)
+	var crowded *session
+	for _, s := range n.sessions { // in the order in which they came
+		if s.phase == answering && (crowded == nil || of[s.at.Addr()] > of[crowded.at.Addr()]) {
+			crowded = s
+		}
+	}
+	n.drop(crowded)
 }
 
 // data cuts the stream into messages.
