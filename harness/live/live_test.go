@@ -5,6 +5,7 @@ package live_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand"
 	"net"
 	"net/netip"
@@ -252,6 +253,40 @@ var _ = Describe("What strangers do to a stack on real sockets", func() {
 		}
 		stillAnswers()
 		Expect(lan.Counters().Accepted).To(BeNumerically(">", 64))
+	})
+
+	It("serves others while those whom it has refused keep their connections open (bad-input 28)", func() {
+		var kept []net.Conn
+		DeferCleanup(func() {
+			for _, x := range kept {
+				_ = x.Close()
+			}
+		})
+		call := func(called string) []byte {
+			GinkgoHelper()
+			x, err := net.DialTimeout("tcp4", service(host(1), ports.Session).String(), time.Second)
+			Expect(err).NotTo(HaveOccurred())
+			kept = append(kept, x)
+			request, err := nbt.SessionRequest(name(called), name("ME")).AppendBinary(nil)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = x.Write(request)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(x.SetReadDeadline(time.Now().Add(5 * time.Second))).To(Succeed())
+			answer := make([]byte, 100)
+			n, err := x.Read(answer)
+			Expect(err).NotTo(HaveOccurred(), "connection %d", len(kept))
+			return answer[:n]
+		}
+		for range 600 {
+			Expect(call("NOSUCH")).To(Equal([]byte{0x83, 0, 0, 1, nbt.SsnNotPresent}))
+		}
+		_, err := lan.Submit(0, netbios.NCB{Command: netbios.Listen, Name: name("CHAT"), CallName: netbios.Wildcard}, func(stack.Complete) {})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(call("CHAT")).To(Equal([]byte{0x82, 0, 0, 0}))
+		Expect(lan.Counters().StreamsRefused).To(BeZero())
+		Expect(kept[0].SetReadDeadline(time.Now().Add(5 * time.Second))).To(Succeed())
+		_, err = kept[0].Read(make([]byte, 1))
+		Expect(err).To(MatchError(io.EOF), "the end of our side came before the end of all")
 	})
 
 	It("cuts off a peer that sends and never reads, and leaves no goroutine of any connection behind", func() {

@@ -204,6 +204,9 @@ func (l *LAN) streamClosed(h *host, s *stream, c stack.Closed) {
 
 // accepted takes in a connection that somebody opened to a host.
 func (l *LAN) accepted(h *host, s *stream, tcp *net.TCPConn) {
+	if len(h.conns) >= maxStreams {
+		l.cutShort(h)
+	}
 	if h.off || len(h.conns) >= maxStreams {
 		l.counters.streamsRefused.Add(1)
 		_ = tcp.SetLinger(0) // a reset: there is nothing to wait for
@@ -225,6 +228,21 @@ func (l *LAN) accepted(h *host, s *stream, tcp *net.TCPConn) {
 	h.conns[s.conn] = s
 	s.serve()
 	l.input(s.node, stack.Opened{Conn: s.conn, From: s.from, To: s.to, Inbound: true})
+}
+
+// cutShort waits no longer for the other side's end of the oldest connection that a host's stack is through with: those who
+// keep their side open must not keep others out.
+func (l *LAN) cutShort(h *host) {
+	var oldest *stream
+	for _, s := range h.conns {
+		if s.ended && (oldest == nil || s.conn < oldest.conn) {
+			oldest = s
+		}
+	}
+	if oldest != nil {
+		l.counters.streamsStalled.Add(1)
+		l.streamClosed(h, oldest, stack.Closed{Conn: oldest.conn, Reason: stack.Timeout})
+	}
 }
 
 func (l *LAN) nextForeign() stack.Conn {
