@@ -5,8 +5,10 @@
 package peers_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,12 +35,16 @@ import (
 	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
-// What a stack under fire may take, and how long it may take to answer.
+// How long a stack may take to answer.
 const (
-	mostResident = 64 << 20
 	answersIn    = time.Second // once the fire is over
 	answersUnder = 10 * time.Second
-	idleShare    = 0.1 // of one processor, at most, when nothing is sent
+)
+
+// How many TCP connections there are at a time that never get to the end of their handshake, and how many that are idle.
+const (
+	halfOpen = 10_000
+	idle     = 10_000
 )
 
 // fireFor is how long a stack is kept under fire: NBTLAB_FIRE=10m, which make test-peers FIRE=10m sets.
@@ -57,16 +64,22 @@ type defender struct {
 	host  *peers.Host
 	serve *peers.Process
 	names []string
-	most  int // bytes resident, so far
+	door  netbios.Name // it takes sessions for
+	calm  peers.Vitals // before the fire
+	most  int          // bytes resident, so far
+	half  int          // most TCP connections in SYN-RECV, so far
 }
 
 // defend has a host serve a name and one to call it by, each of its own, and a group.
-func defend(h *peers.Host, name string, args ...string) *defender {
+func defend(h *peers.Host, text string, args ...string) *defender {
 	GinkgoHelper()
-	d := &defender{host: h, names: []string{name + "<20>", name + "<00>", name + "DOOR<20>", "OFFICE<1e>"}}
+	d := &defender{host: h, names: []string{text + "<20>", text + "<00>", text + "DOOR<20>", "OFFICE<1e>"}}
+	d.door = name(d.names[2])
 	d.serve = serve(h, append([]string{
 		"--name", d.names[0], "--name", d.names[1], "--name", d.names[2], "--group", d.names[3], "--listen", d.names[2],
 	}, args...)...)
+	d.weigh()
+	d.calm = peers.Vitals{Resident: d.most, Descriptors: d.descriptors(), Names: d.names}
 	return d
 }
 
@@ -76,7 +89,49 @@ func (d *defender) weigh() {
 	n, err := d.serve.Resident()
 	Expect(err).NotTo(HaveOccurred(), d.serve.Output())
 	d.most = max(d.most, n)
-	Expect(d.most).To(BeNumerically("<=", mostResident), "bytes resident")
+}
+
+func (d *defender) descriptors() int {
+	GinkgoHelper()
+	n, err := d.serve.Descriptors()
+	Expect(err).NotTo(HaveOccurred(), d.serve.Output())
+	return n
+}
+
+// vitals are those of the process when a fire is over, and it has had time to find out which connections are.
+func (d *defender) vitals(w *witness) peers.Vitals {
+	GinkgoHelper()
+	v := peers.Vitals{}
+	for until := time.Now().Add(90 * time.Second); time.Now().Before(until); {
+		if v.Descriptors = d.descriptors(); v.Descriptors <= d.calm.Descriptors {
+			break
+		}
+		_, _ = unix.Poll(nil, 500)
+	}
+	for range 10 {
+		if v.Idle = d.share(); v.Idle < 0.05 {
+			break
+		}
+	}
+	v.Names, _ = w.table(d, answersIn)
+	d.weigh()
+	v.Resident = d.most
+	return v
+}
+
+// halfOpens counts the TCP connections to port 139 that wait for the end of their handshake: state 3 is SYN-RECV.
+func (d *defender) halfOpens() int {
+	GinkgoHelper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", d.serve.Pid()))
+	Expect(err).NotTo(HaveOccurred())
+	n := 0
+	for line := range bytes.Lines(text) {
+		if f := bytes.Fields(line); len(f) > 3 && bytes.HasSuffix(f[1], []byte(":008B")) && string(f[3]) == "03" {
+			n++
+		}
+	}
+	d.half = max(d.half, n)
+	return n
 }
 
 // share is how much of a processor the process takes, over a second.
@@ -95,15 +150,18 @@ func (d *defender) at(port uint16) netip.AddrPort { return netip.AddrPortFrom(d.
 
 // witness asks as a user would: again when there is no answer.
 type witness struct {
+	host     *peers.Host
 	conn     net.PacketConn
 	id       uint16
 	sent     int
 	answered int
+	calls    int // session requests
+	granted  int
 }
 
 func newWitness(h *peers.Host) *witness {
 	GinkgoHelper()
-	return &witness{conn: udp(h), id: uint16(rand.Uint32())}
+	return &witness{host: h, conn: udp(h), id: uint16(rand.Uint32())}
 }
 
 // udp opens a socket on a host.
@@ -151,6 +209,43 @@ func (w *witness) hasAll(d *defender, patience time.Duration) {
 	}
 }
 
+// gets asks for a session until it is granted, hangs up, and fails after a time.
+func (w *witness) gets(d *defender, patience time.Duration) {
+	GinkgoHelper()
+	answer := make([]byte, 4)
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		w.calls++
+		if w.called(d, answer) == nil && answer[0] == byte(nbt.SsnPositive) {
+			w.granted++
+			return
+		}
+		_, _ = unix.Poll(nil, 50)
+	}
+	Fail(fmt.Sprintf("%s has granted no session within %s: %x", d.host.Addr, patience, answer))
+}
+
+// called reads the beginning of the answer to one session request.
+func (w *witness) called(d *defender, answer []byte) error {
+	GinkgoHelper()
+	var conn net.Conn
+	err := w.host.In(func() (err error) {
+		conn, err = net.DialTimeout("tcp4", d.at(stack.SessionPort).String(), 3*time.Second)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(3 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := conn.Write(encoded(nbt.SessionRequest(d.door, name("FRIEND")))); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(conn, answer)
+	return err
+}
+
 // table is the name table by node status, and how long the response was.
 func (w *witness) table(d *defender, patience time.Duration) ([]string, int) {
 	GinkgoHelper()
@@ -164,11 +259,12 @@ func (w *witness) table(d *defender, patience time.Duration) ([]string, int) {
 
 // fire is what is sent at the defenders from a host, until it is over.
 type fire struct {
-	from  *peers.Host
-	at    []*defender
-	over  chan struct{}
-	crews sync.WaitGroup
-	sent  [3]atomic.Uint64 // datagrams on 137 and 138, connections on 139
+	from   *peers.Host
+	at     []*defender
+	over   chan struct{}
+	crews  sync.WaitGroup
+	sent   [3]atomic.Uint64 // datagrams on 137 and 138, connections on 139
+	knocks atomic.Uint64    // first packets of connections that are never more than that
 }
 
 func (f *fire) burns() bool {
@@ -255,7 +351,11 @@ func registration(from netip.Addr) func(dice *rand.Rand) (uint16, []byte) {
 func (f *fire) callers(count int) {
 	GinkgoHelper()
 	by := vectors(append(fixtures.Vectors(), fixtures.Malformed()...))[stack.SessionPort]
-	request := encoded(nbt.SessionRequest(name("CHATDOOR"), name("FRIEND")))
+	refused := encoded(nbt.SessionRequest(name("CHAT"), name("FRIEND")))
+	granted := map[*defender][]byte{}
+	for _, d := range f.at {
+		granted[d] = encoded(nbt.SessionRequest(d.door, name("FRIEND")))
+	}
 	f.crews.Go(func() {
 		defer GinkgoRecover()
 		dice := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
@@ -278,14 +378,15 @@ func (f *fire) callers(count int) {
 					return err
 				}
 				held = append(held, fd)
-				to := f.at[dice.IntN(len(f.at))].at(stack.SessionPort)
+				at := f.at[dice.IntN(len(f.at))]
+				to := at.at(stack.SessionPort)
 				if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Usec: 100_000}); err != nil {
 					return err
 				}
 				// What becomes of any of these is the defender's business: refused, reset or left waiting.
 				_ = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
 				f.sent[2].Add(1)
-				switch dice.IntN(12) {
+				switch dice.IntN(16) {
 				case 0:
 					_, _ = unix.Write(fd, []byte{0x81})
 				case 1:
@@ -299,7 +400,11 @@ func (f *fire) callers(count int) {
 				case 4, 5:
 					_, _ = unix.Write(fd, by[dice.IntN(len(by))])
 				case 6:
-					_, _ = unix.Write(fd, request)
+					_, _ = unix.Write(fd, refused)
+				case 7: // a session, which is no longer held than somebody who means it would
+					_, _ = unix.Write(fd, granted[at])
+					_ = unix.Close(fd)
+					held = held[:len(held)-1]
 				}
 			}
 			return nil
@@ -307,23 +412,54 @@ func (f *fire) callers(count int) {
 	})
 }
 
-// halfOpen sends the first packet of so many TCP connections, from addresses that nobody has, so that the handshake never ends.
-func (f *fire) halfOpen(count int) {
+// strangers are the addresses that half-open connections come from. Who answers them reaches the host that the fire is from,
+// which is not them: nothing comes back, neither the end of the handshake nor a reset.
+var strangers = netip.MustParsePrefix("10.78.0.0/16")
+
+// knowsStrangers has a host send by way of another to the addresses of strangers.
+func knowsStrangers(h, by *peers.Host) {
 	GinkgoHelper()
-	Expect(f.from.In(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = unix.Close(fd) }()
-		for i := range count {
-			from := netip.AddrFrom4([4]byte{10, 77, 0, byte(100 + i%100)})
-			to := f.at[i%len(f.at)].at(stack.SessionPort)
-			// A full queue loses some of them.
-			_ = unix.Sendto(fd, syn(netip.AddrPortFrom(from, uint16(1024+i)), to), 0, &unix.SockaddrInet4{Addr: to.Addr().As4()})
-		}
-		return nil
+	r := on(h, "ip", "route", "add", strangers.String(), "via", by.Addr.String())
+	Expect(r.Code).To(BeZero(), r.Stderr)
+}
+
+// hasRoomForHalfOpens lets the listeners of a host have more half-open connections than are made. Without, the kernel has
+// as many as it has room for, and keeps no state of the others (SYN cookies).
+func hasRoomForHalfOpens(h *peers.Host) {
+	GinkgoHelper()
+	Expect(h.In(func() error {
+		return os.WriteFile("/proc/sys/net/core/somaxconn", []byte(strconv.Itoa(2*halfOpen)), 0o644)
 	})).To(Succeed())
+}
+
+// knock sends the first packet of TCP connections from addresses of strangers, the same ones again and again, since a kernel
+// gives them up after a minute.
+func (f *fire) knock() {
+	GinkgoHelper()
+	f.crews.Go(func() {
+		defer GinkgoRecover()
+		Expect(f.from.In(func() error {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = unix.Close(fd) }()
+			for i := 0; f.burns(); i++ {
+				n := i % halfOpen
+				from := netip.AddrFrom4([4]byte{10, 78, byte(n >> 8), byte(n)})
+				for _, d := range f.at {
+					to := d.at(stack.SessionPort)
+					// A full queue loses some of them.
+					_ = unix.Sendto(fd, syn(netip.AddrPortFrom(from, 1024), to), 0, &unix.SockaddrInet4{Addr: to.Addr().As4()})
+					f.knocks.Add(1)
+				}
+				if n%50 == 0 {
+					_, _ = unix.Poll(nil, 10)
+				}
+			}
+			return nil
+		})).To(Succeed())
+	})
 }
 
 // syn is an IPv4 packet with a TCP segment that opens a connection (RFC 9293 section 3.1).
@@ -372,20 +508,17 @@ func total(counts map[string]int) int {
 var _ = Describe("Serve under fire", Serial, func() {
 	It("stays small, keeps answering and its names, and leaks nothing (bad-input 21, 22, 23, 28)", func() {
 		lan := newLAN(4)
+		attacker := lan.Host(3)
+		hasRoomForHalfOpens(lan.Host(1)) // and Host(2) is as hosts are
+		knowsStrangers(lan.Host(1), attacker)
+		knowsStrangers(lan.Host(2), attacker)
 		plain := defend(lan.Host(1), "CHAT")
 		server := defend(lan.Host(2), "NBNS", "--wins")
-		attacker := lan.Host(3)
 		both := []*defender{plain, server}
-		calm := []int{}
-		for _, d := range both {
-			d.weigh()
-			n, err := d.serve.Descriptors()
-			Expect(err).NotTo(HaveOccurred())
-			calm = append(calm, n)
-		}
 		w := newWitness(lan.Host(4))
 		for _, d := range both {
 			w.hasAll(d, answersIn)
+			w.gets(d, answersIn)
 		}
 
 		f := &fire{from: attacker, at: both, over: make(chan struct{})}
@@ -394,40 +527,44 @@ var _ = Describe("Serve under fire", Serial, func() {
 		f.crew(random)
 		f.crew(registration(attacker.Addr))
 		f.crew(func(dice *rand.Rand) (uint16, []byte) { return stack.NamePort + uint16(dice.IntN(2)), nil })
-		f.callers(10_000)
-		f.halfOpen(10_000)
+		f.callers(idle)
+		f.knock()
+		put := sync.OnceFunc(func() { // out
+			close(f.over)
+			f.crews.Wait()
+		})
+		DeferCleanup(put)
 		lasts := fireFor()
 		began := time.Now()
-		for round := 0; time.Since(began) < lasts; round++ {
-			if round%10 == 0 {
-				f.halfOpen(1000)
-			}
+		for round := 0; time.Since(began) < lasts && plain.most <= peers.MostResident && server.most <= peers.MostResident; round++ {
 			for _, d := range both {
 				d.weigh()
 				w.hasAll(d, answersUnder)
+				w.gets(d, answersUnder)
+				if round%10 == 0 {
+					d.halfOpens()
+				}
 			}
 			_, _ = unix.Poll(nil, 100)
 		}
-		close(f.over)
-		f.crews.Wait()
+		put()
 		took := time.Since(began)
-		sent, answered := w.sent, w.answered
+		queries, answered, calls, granted := w.sent, w.answered, w.calls, w.granted
 
-		for i, d := range both {
+		var after []peers.Vitals
+		for _, d := range both {
 			w.hasAll(d, answersUnder) // behind what is queued
 			w.hasAll(d, answersIn)
-			names, n := w.table(d, answersIn)
-			Expect(names).To(ConsistOf(d.names))
+			w.gets(d, answersIn)
+			_, n := w.table(d, answersIn)
 			Expect(n).To(BeNumerically("<=", nbt.MaxDatagramPayload))
 			group, n := w.asks(d.at(stack.NamePort), answersIn,
 				func(id uint16) nbt.NameMessage { return nbt.UnicastQuery(id, name("OFFICE<1e>")) })
 			Expect(group.Kind()).To(Equal(nbt.KindPositiveQuery))
 			Expect(n).To(BeNumerically("<=", nbt.MaxDatagramPayload))
-			Eventually(d.serve.Descriptors).WithTimeout(90*time.Second).WithPolling(time.Second).
-				Should(Equal(calm[i]), "descriptors of connections that are over")
-			d.weigh()
-			Eventually(d.share).WithTimeout(20*time.Second).Should(BeNumerically("<", idleShare), "of a processor")
+			after = append(after, d.vitals(w))
 		}
+		Expect(plain.half).To(BeNumerically(">=", halfOpen), "connections in SYN-RECV at a time")
 
 		Expect(plain.serve.Stop()).To(Equal(0))
 		Expect(plain.serve.Output()).To(And(
@@ -435,18 +572,21 @@ var _ = Describe("Serve under fire", Serial, func() {
 			MatchRegexp(`(?m)^[1-9]\d* messages ignored`),
 			MatchRegexp(`(?m)^[1-9]\d* connections (refused|reset)`),
 		))
-		after := goroutines(server.serve)
+		ends := goroutines(server.serve)
 		// One that nobody has fired at shows what it ought to have.
-		before := goroutines(defend(lan.Host(1), "NBNS", "--wins").serve)
-		Expect(total(before)).To(BeNumerically(">", 4), "the list of goroutines is read")
-		Expect(total(after)).To(BeNumerically("<=", total(before)), "before %v, after %v", before, after)
+		begins := goroutines(defend(lan.Host(1), "NBNS", "--wins").serve)
+		Expect(total(begins)).To(BeNumerically(">", 4), "the list of goroutines is read")
+		after[1].Goroutines, server.calm.Goroutines = total(ends), total(begins)
 
 		AddReportEntry("Under fire", fmt.Sprintf(
-			"%s: %d datagrams on 137, %d on 138, %d connections to 139; most resident %.1f MiB and %.1f MiB (name server); "+
-				"%d of %d queries answered at once; %d goroutines before, %d after\n%s",
-			took.Round(time.Second), f.sent[0].Load(), f.sent[1].Load(), f.sent[2].Load(),
-			float64(plain.most)/(1<<20), float64(server.most)/(1<<20), answered, sent, total(before), total(after),
+			"%s: %d datagrams on 137, %d on 138, %d connections to 139 and %d that stay half open, of which %d and %d were in SYN-RECV at a time; "+
+				"most resident %.1f MiB and %.1f MiB (name server); %d of %d queries answered and %d of %d session requests granted at once; "+
+				"%d goroutines before, %d after\n%s",
+			took.Round(time.Second), f.sent[0].Load(), f.sent[1].Load(), f.sent[2].Load(), f.knocks.Load(), plain.half, server.half,
+			float64(plain.most)/(1<<20), float64(server.most)/(1<<20), answered, queries, granted, calls, total(begins), total(ends),
 			strings.TrimSpace(plain.serve.Output()[strings.Index(plain.serve.Output(), "ended:"):])), ReportEntryVisibilityAlways)
+		Expect(after[0].Harm(plain.calm)).To(Succeed(), "the node")
+		Expect(after[1].Harm(server.calm)).To(Succeed(), "the name server: before %v, after %v", begins, ends)
 	})
 })
 
@@ -491,7 +631,7 @@ var _ = Describe("Serve on a host with something the matter", func() {
 		w := newWitness(lan.Host(2))
 		w.hasAll(d, answersIn)
 		Expect(on(host, "ip", "link", "set", "eth0", "down").Code).To(Equal(0))
-		Expect(d.share()).To(BeNumerically("<", idleShare))
+		Expect(d.share()).To(BeNumerically("<", 0.1), "of a processor")
 		Expect(on(host, "ip", "link", "set", "eth0", "up").Code).To(Equal(0))
 		w.hasAll(d, answersUnder)
 	})
