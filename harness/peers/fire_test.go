@@ -7,6 +7,7 @@ package peers_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -119,8 +120,8 @@ func (d *defender) vitals(w *witness) peers.Vitals {
 	return v
 }
 
-// halfOpens counts the TCP connections to port 139 that wait for the end of their handshake: state 3 is SYN-RECV.
-func (d *defender) halfOpens() int {
+// halfOpens looks how many TCP connections to port 139 wait for the end of their handshake: state 3 is SYN-RECV.
+func (d *defender) halfOpens() {
 	GinkgoHelper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", d.serve.Pid()))
 	Expect(err).NotTo(HaveOccurred())
@@ -131,7 +132,6 @@ func (d *defender) halfOpens() int {
 		}
 	}
 	d.half = max(d.half, n)
-	return n
 }
 
 // share is how much of a processor the process takes, over a second.
@@ -445,7 +445,7 @@ func (f *fire) knock() {
 			}
 			defer func() { _ = unix.Close(fd) }()
 			for i := 0; f.burns(); i++ {
-				n := i % halfOpen
+				n := i % (halfOpen + halfOpen/20) // some are lost
 				from := netip.AddrFrom4([4]byte{10, 78, byte(n >> 8), byte(n)})
 				for _, d := range f.at {
 					to := d.at(stack.SessionPort)
@@ -541,7 +541,7 @@ var _ = Describe("Serve under fire", Serial, func() {
 				d.weigh()
 				w.hasAll(d, answersUnder)
 				w.gets(d, answersUnder)
-				if round%10 == 0 {
+				if round%5 == 0 {
 					d.halfOpens()
 				}
 			}
@@ -564,6 +564,7 @@ var _ = Describe("Serve under fire", Serial, func() {
 			Expect(n).To(BeNumerically("<=", nbt.MaxDatagramPayload))
 			after = append(after, d.vitals(w))
 		}
+		Expect(granted).To(BeNumerically(">=", calls*3/4), "of %d session requests", calls)
 		Expect(plain.half).To(BeNumerically(">=", halfOpen), "connections in SYN-RECV at a time")
 
 		Expect(plain.serve.Stop()).To(Equal(0))
@@ -585,9 +586,36 @@ var _ = Describe("Serve under fire", Serial, func() {
 			took.Round(time.Second), f.sent[0].Load(), f.sent[1].Load(), f.sent[2].Load(), f.knocks.Load(), plain.half, server.half,
 			float64(plain.most)/(1<<20), float64(server.most)/(1<<20), answered, queries, granted, calls, total(begins), total(ends),
 			strings.TrimSpace(plain.serve.Output()[strings.Index(plain.serve.Output(), "ended:"):])), ReportEntryVisibilityAlways)
-		Expect(after[0].Harm(plain.calm)).To(Succeed(), "the node")
-		Expect(after[1].Harm(server.calm)).To(Succeed(), "the name server: before %v, after %v", begins, ends)
+		Expect(errors.Join(after[0].Harm(plain.calm), after[1].Harm(server.calm))).
+			To(Succeed(), "goroutines before %v, after %v", begins, ends)
 	})
+})
+
+var _ = Describe("Serve to which one host keeps many connections open", func() {
+	DescribeTable("grants every session that another asks for (bad-input 28)",
+		func(count int, says func() []byte) {
+			lan := newLAN(3)
+			d, w := defend(lan.Host(1), "CHAT"), newWitness(lan.Host(2))
+			for i := range count {
+				_ = lan.Host(3).In(func() error { // what becomes of these does not matter
+					conn, err := net.DialTimeout("tcp4", d.at(stack.SessionPort).String(), 3*time.Second)
+					if err != nil {
+						return err
+					}
+					DeferCleanup(func() { _ = conn.Close() })
+					_, err = conn.Write(says())
+					return err
+				})
+				if i%20 == 0 {
+					w.gets(d, answersIn)
+				}
+			}
+			Expect(w.granted).To(Equal(w.calls), "at once")
+		},
+		Entry("while those ask for nothing", 200, func() []byte { return nil }),
+		Entry("while those begin to ask", 200, func() []byte { return []byte{0x81} }),
+		Entry("while those have been refused", 700, func() []byte { return encoded(nbt.SessionRequest(name("NOSUCH"), name("FRIEND"))) }),
+	)
 })
 
 var _ = Describe("Serve on a host with something the matter", func() {
