@@ -83,7 +83,7 @@ type LAN struct {
 	foreign  stack.Conn // numbers of the ends of connections that are no stack of ours
 	dialled  map[netip.AddrPort]bool
 	arrivals []trace.Event // at devices, recorded behind the outputs that brought them about
-	script   *runner.Machine
+	script   runner.Script
 	pending  map[stack.CallID]func(stack.Complete)
 	stopped  map[int]chan struct{}
 	lastCall stack.CallID
@@ -563,18 +563,30 @@ func (l *LAN) restart(node int) error {
 // Play performs a case of a scenario, by its index, whose nodes are the LAN's hosts, in order. The record ends with [trace.Ended], and
 // with [trace.Exhausted] before it when the run ended early: the context did, or there is something that cannot be done.
 func (l *LAN) Play(ctx context.Context, s *scenario.Scenario, index int, m *runner.Machine) {
+	if why := l.unable(s, index); why != "" {
+		l.exhausted(why)
+		return
+	}
+	l.Perform(ctx, m)
+}
+
+func (l *LAN) exhausted(why string) {
+	l.record(trace.LAN, trace.Exhausted{Limit: why}, 0)
+	l.record(trace.LAN, trace.Ended{}, 0)
+}
+
+// Perform performs any script whose nodes are the LAN's hosts, in order. The record ends as that of [LAN.Play].
+func (l *LAN) Perform(ctx context.Context, m runner.Script) {
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	if why := l.play(ctx, s, index, m); why != "" {
-		l.record(trace.LAN, trace.Exhausted{Limit: why}, 0)
+	if why := l.perform(ctx, m); why != "" {
+		l.exhausted(why)
+		return
 	}
 	l.record(trace.LAN, trace.Ended{}, 0)
 }
 
-func (l *LAN) play(ctx context.Context, s *scenario.Scenario, index int, m *runner.Machine) (why string) {
-	if why := l.unable(s, index); why != "" {
-		return why
-	}
+func (l *LAN) perform(ctx context.Context, m runner.Script) (why string) {
 	if why := l.silent(ctx, "before the first step"); why != "" {
 		return why
 	}
@@ -590,6 +602,12 @@ func (l *LAN) play(ctx context.Context, s *scenario.Scenario, index int, m *runn
 		case runner.Inject:
 			l.cause = 0
 			l.transmit(a.Node, a.Frame, l.record(a.Node, trace.Injected{Frame: a.Frame}, 0))
+			l.recordArrivals()
+		case runner.Emit:
+			l.cause = 0
+			if wrong := l.output(a.Node, a.Out); wrong != "" {
+				return wrong
+			}
 			l.recordArrivals()
 		case runner.Restart:
 			if err := l.restartNode(ctx, a.Node); err != nil {

@@ -5,6 +5,7 @@ package nbt
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nbtlab/nbtlab/harness/netbios"
@@ -73,6 +74,30 @@ func appendName(b []byte, s *spelled, longest int) ([]byte, error) {
 		return append(b, e[:]...), nil
 	}
 	return appendLabels(b, e[:scopeAt], s.scope, longest)
+}
+
+// Rename returns a message with other names in the place of those that it carries in the encoding of RFC 1001 section 14.1,
+// wherever in the message they stand and whatever scope follows; everything else, odd or not, stays as it is. Names that a node
+// status response lists are not encoded and not looked at.
+func Rename(message []byte, rename func(netbios.Name) netbios.Name) []byte {
+	b := slices.Clone(message)
+	for i := 0; i+unscopedLen <= len(b); i++ {
+		if b[i] != lettersLen {
+			continue
+		}
+		letters := (*[lettersLen]byte)(b[i+1:])
+		if !areLetters(letters) {
+			continue
+		}
+		name := readLetters(letters)
+		if other := rename(name); other != name {
+			for k, c := range other {
+				letters[2*k], letters[2*k+1] = 'A'+c>>4, 'A'+c&15
+			}
+		}
+		i += lettersLen
+	}
+	return b
 }
 
 // appendLoosely appends a name that may be longer than 255 bytes, or no NetBIOS name.

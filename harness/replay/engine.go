@@ -428,31 +428,48 @@ func (e *engine) make(c *Call) {
 		for name := range e.states {
 			e.states[name] = append(e.states[name], change{c.Pos, stack.Free})
 		}
-	case scenario.AddName:
+	case scenario.AddName, scenario.AddGroup:
 		e.lastAdd[c.Name] = c.ID
-		e.submit(*c, netbios.NCB{Command: netbios.AddName, Name: c.Name})
-	case scenario.AddGroup:
-		e.lastAdd[c.Name] = c.ID
-		e.submit(*c, netbios.NCB{Command: netbios.AddGroupName, Name: c.Name})
+		e.submit(*c, c.ncb(e.nums, e.lsns))
 	case scenario.DeleteName:
 		e.lastRemove[c.Name] = c.ID
-		e.submit(*c, netbios.NCB{Command: netbios.DeleteName, Name: c.Name})
-	case scenario.Listen:
-		e.submit(*c, netbios.NCB{Command: netbios.Listen, Name: c.Name, CallName: c.Remote})
+		e.submit(*c, c.ncb(e.nums, e.lsns))
 	case scenario.Call:
 		e.opening = append(e.opening, c.Conn)
-		e.resolving(c, netbios.NCB{Command: netbios.Call, Name: c.Name, CallName: c.Remote})
-	case scenario.HangUp:
-		e.submit(*c, netbios.NCB{Command: netbios.HangUp, LSN: e.lsns[c.Conn]})
-	case scenario.Send:
-		e.submit(*c, netbios.NCB{Command: netbios.Send, LSN: e.lsns[c.Conn], Data: c.Data})
+		e.resolving(c, c.ncb(e.nums, e.lsns))
 	case scenario.SendDatagram:
-		e.resolving(c, netbios.NCB{Command: netbios.SendDatagram, Num: e.nums[c.Name], CallName: c.Remote, Data: c.Data})
-	case scenario.SendBroadcast:
-		e.submit(*c, netbios.NCB{Command: netbios.SendBroadcast, Num: e.nums[c.Name], Data: c.Data})
-	case scenario.FindName:
-		e.submit(*c, netbios.NCB{Command: netbios.FindName, CallName: c.Remote, Length: 0xffff})
+		e.resolving(c, c.ncb(e.nums, e.lsns))
+	case scenario.Listen, scenario.HangUp, scenario.Send, scenario.SendBroadcast, scenario.FindName:
+		e.submit(*c, c.ncb(e.nums, e.lsns))
 	default: // no other verb is inferred
+	}
+}
+
+// ncb is the control block of a call, with the numbers that the stack has given to names and sessions.
+func (c *Call) ncb(nums map[netbios.Name]uint8, lsns map[int]uint8) netbios.NCB {
+	switch c.Verb {
+	case scenario.AddName:
+		return netbios.NCB{Command: netbios.AddName, Name: c.Name}
+	case scenario.AddGroup:
+		return netbios.NCB{Command: netbios.AddGroupName, Name: c.Name}
+	case scenario.DeleteName:
+		return netbios.NCB{Command: netbios.DeleteName, Name: c.Name}
+	case scenario.Listen:
+		return netbios.NCB{Command: netbios.Listen, Name: c.Name, CallName: c.Remote}
+	case scenario.Call:
+		return netbios.NCB{Command: netbios.Call, Name: c.Name, CallName: c.Remote}
+	case scenario.HangUp:
+		return netbios.NCB{Command: netbios.HangUp, LSN: lsns[c.Conn]}
+	case scenario.Send:
+		return netbios.NCB{Command: netbios.Send, LSN: lsns[c.Conn], Data: c.Data}
+	case scenario.SendDatagram:
+		return netbios.NCB{Command: netbios.SendDatagram, Num: nums[c.Name], CallName: c.Remote, Data: c.Data}
+	case scenario.SendBroadcast:
+		return netbios.NCB{Command: netbios.SendBroadcast, Num: nums[c.Name], Data: c.Data}
+	case scenario.FindName:
+		return netbios.NCB{Command: netbios.FindName, CallName: c.Remote, Length: 0xffff}
+	default: // no other verb is inferred
+		return netbios.NCB{}
 	}
 }
 

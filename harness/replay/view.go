@@ -226,6 +226,9 @@ func (v *View) nodeKind() (node.Type, netip.Addr) {
 	return kind, server
 }
 
+// Node is what the host says to be, and its name server: the zero address, and a B node, without one.
+func (v *View) Node() (node.Type, netip.Addr) { return v.kind, v.server }
+
 // served reports whether the host has a name server.
 func (v *View) served() bool { return v.server.IsValid() }
 

@@ -39,6 +39,12 @@ type Inject struct {
 	Frame stack.SendDatagram
 }
 
+// Emit has a node put out what no stack of its own wanted: what a script does on a connection in a node's name.
+type Emit struct {
+	Node int
+	Out  stack.Output // Open, SendData or Close
+}
+
 // Impair has the network treat the next frames that match badly.
 type Impair struct {
 	Verb   scenario.Verb // Lose, Double, Delay or Alter
@@ -60,13 +66,25 @@ type Done struct{ Exhausted string }
 func (Begin) action()   {}
 func (Submit) action()  {}
 func (Inject) action()  {}
+func (Emit) action()    {}
 func (Impair) action()  {}
 func (Restart) action() {}
 func (Stop) action()    {}
 func (Wait) action()    {}
 func (Done) action()    {}
 
-// Machine performs one case. Ask it for the next action with Next, and tell it what comes back with Observe.
+// Script is what a driver performs: it asks for the next action, and tells what comes of the actions.
+type Script interface {
+	Next(now time.Duration) Action
+	// Ready reports whether a wait may end before its time because what was awaited has come.
+	Ready() bool
+	// Observe takes in what a node completes. It returns what is wrong with a completion that no stack may give.
+	Observe(node int, out stack.Output) (wrong string)
+	// Gone tells that nothing will come of a node any more: it is switched off.
+	Gone(node int)
+}
+
+// Machine is the [Script] of one case of a scenario.
 type Machine struct {
 	nodes  []scenario.Node
 	settle []time.Duration // by node

@@ -85,7 +85,7 @@ type LAN struct {
 	out      stack.Outputs
 	cause    uint32 // the event being handled
 	step     int32
-	script   *runner.Machine // being played, nil for none
+	script   runner.Script // being played, nil for none
 }
 
 type host struct {
@@ -293,9 +293,9 @@ func (l *LAN) runUntil(until time.Duration, enough func() bool) bool {
 	return l.now < MaxTime
 }
 
-// Play performs a case of a scenario whose nodes are the LAN's hosts, in order. The record ends with [trace.Ended], and
+// Play performs a script, such as a case of a scenario, whose nodes are the LAN's hosts, in order. The record ends with [trace.Ended], and
 // with [trace.Exhausted] before it when a limit ended the run.
-func (l *LAN) Play(nodes []scenario.Node, m *runner.Machine) {
+func (l *LAN) Play(nodes []scenario.Node, m runner.Script) {
 	l.nodes, l.script = nodes, m
 	ready := m.Ready
 	for {
@@ -307,6 +307,9 @@ func (l *LAN) Play(nodes []scenario.Node, m *runner.Machine) {
 			l.input(a.Node, a.Call, 0)
 		case runner.Inject:
 			l.inject(a)
+		case runner.Emit:
+			l.cause = 0
+			l.output(a.Node, a.Out)
 		case runner.Impair:
 			l.impaired = append(l.impaired, impairment{a.Verb, a.Impair})
 		case runner.Restart:

@@ -18,6 +18,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/files"
 	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/replay"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/harness/sim"
 	"github.com/nbtlab/nbtlab/harness/trace"
@@ -93,25 +94,38 @@ func caseIndex(s *scenario.Scenario, title string) (int, error) {
 }
 
 // bind replaces names, as NAME=NAME from the command line.
-func bind(s *scenario.Scenario, bindings []string) (*scenario.Scenario, error) {
-	for _, b := range bindings {
-		from, to, ok := strings.Cut(b, "=")
-		if !ok {
-			return nil, fmt.Errorf("--bind %s: want NAME=NAME, such as CHAT='NBTLAB<1d>'", b)
-		}
-		f, err := netbios.ParseName(from)
-		if err != nil {
-			return nil, fmt.Errorf("--bind %s: %w", b, err)
-		}
-		t, err := netbios.ParseName(to)
-		if err != nil {
-			return nil, fmt.Errorf("--bind %s: %w", b, err)
-		}
-		if s, err = s.Bind(f, t); err != nil {
-			return nil, fmt.Errorf("--bind %s: %w", b, err)
+func bind(s *scenario.Scenario, texts []string) (*scenario.Scenario, error) {
+	bindings, err := bindingsOf(texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range bindings {
+		if s, err = s.Bind(b.Captured, b.Real); err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", texts[i], err)
 		}
 	}
 	return s, nil
+}
+
+// bindingsOf reads names that stand for others.
+func bindingsOf(texts []string) ([]replay.Binding, error) {
+	var list []replay.Binding
+	for _, text := range texts {
+		from, to, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, fmt.Errorf("--bind %s: want NAME=NAME, such as CHAT='NBTLAB<1d>'", text)
+		}
+		f, err := netbios.ParseName(from)
+		if err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", text, err)
+		}
+		t, err := netbios.ParseName(to)
+		if err != nil {
+			return nil, fmt.Errorf("--bind %s: %w", text, err)
+		}
+		list = append(list, replay.Binding{Captured: f, Real: t})
+	}
+	return list, nil
 }
 
 // conditions are the flags of a run that is not the recorded one.

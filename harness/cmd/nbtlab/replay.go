@@ -51,10 +51,11 @@ func hostAddr(cmd, text string) (netip.Addr, error) {
 
 func (a *app) replayCommand() *cobra.Command {
 	var in source
+	var device performance
 	var host, against, profile, calls, title string
 	cmd := &cobra.Command{
 		Use:   "replay FILE --host IP",
-		Short: "Tell which model explains what a host in a capture did",
+		Short: "Tell which model explains what a host in a capture did, or play its peers before a device",
 		Long: `Replay infers from a capture ("-" for standard input) what the applications of a host asked of its stack: a claim is an
 ADD NAME, a release a DELETE NAME, an accepted session a LISTEN, and so on. It drives each model through these calls and through
 the frames that the host was sent, at their recorded times, and tells which model sends exactly what the host sent. Frames that
@@ -67,17 +68,35 @@ timers and rules; those of products (` + strings.Join(replay.ProductNames(), ", 
 Exit status: 0 when fixed alone explains it, 1 when a fault alone does or no model, 125 when several do or it cannot be judged (the
 capture is cut or one-sided, the host is not in it). A fault that nothing in the capture brings out is not counted: it is not tried.
 
+With --dut a device takes the place of the host, on a real network. What its peers sent is sent to it, from addresses of this host
+(one for each peer, on the device's network), in the order and at the distances of the capture, each frame after what the host had
+sent by then; addresses are rewritten, and answers to the device's requests have the device's identifiers. What the host's
+applications did the --agent makes the device do; without it, a capture in which they did anything cannot be judged, unless the
+device does it --unasked. What the device sends is compared with what the host sent: 0 when it does as the host did, 1 when it
+does otherwise, 125 when it cannot be judged (it is silent, cannot be made to do something, or has not the names that the host had).
+It sends to no address but the device's and its network's broadcast address. A frame that was on its way to a port of no service of
+NBT is left out, and one that came from a client's port is sent from the service's.
+
 Not compared: ` + replay.Ignored + `.`,
 		Example: `  nbtlab replay customer.pcap --host 10.0.0.10
   nbtlab replay pcaps/recorded/nmbd-datagram-then-delete.pcap --host 10.77.0.1 --profile samba-4.17
   nbtlab replay pcaps/q124565/Q124565.pcap --host 10.0.0.10 --calls q124565
-  nbtlab replay customer.pcap --host 10.0.0.10 --against fixed,Q124565`,
+  nbtlab replay customer.pcap --host 10.0.0.10 --against fixed,Q124565
+  nbtlab replay customer.pcap --host 10.0.0.10 --dut 10.77.0.1 --pcap out.pcap
+  nbtlab replay pcaps/q124565/fixed.pcap --host 10.0.0.10 --dut 10.77.0.1 --agent ./my-agent
+  nbtlab replay customer.pcap --host 10.0.0.10 --dut 10.77.0.1 --bind 'PC1<20>=MYDEVICE<20>' --tolerate TTL --unasked listen`,
 		Args: wants("a capture"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			in.path = args[0]
 			addr, err := hostAddr("replay", host)
 			if err != nil {
 				return err
+			}
+			if err := device.check(cmd); err != nil {
+				return err
+			}
+			if device.dut != "" {
+				return a.performReplay(cmd.Context(), &device, in, addr, calls, title)
 			}
 			o, err := replayOptions(against, profile)
 			if err != nil {
@@ -104,6 +123,7 @@ Not compared: ` + replay.Ignored + `.`,
 	cmd.Flags().StringVar(&profile, "profile", "", "timers and tolerances: "+strings.Join(profileNames(), ", "))
 	cmd.Flags().StringVar(&calls, "calls", "", "a scenario, shipped or a file, that says what the host's applications did")
 	cmd.Flags().StringVar(&title, "case", "", "the case of that scenario, by its title or its folder's name")
+	device.flags(cmd)
 	return cmd
 }
 
