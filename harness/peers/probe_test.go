@@ -99,15 +99,15 @@ func matchTable(target, how, table string) {
 	Expect(differences).To(BeEmpty())
 }
 
-var _ = Describe("A probe", func() {
-	// defended waits until a target defends its names: until then nmbd is still registering them.
-	defended := func(from, target *peers.Host) {
-		GinkgoHelper()
-		Eventually(func() int {
-			return on(from, nbtlab, "probe", target.Addr.String(), "--only", "defend,defend-group").Code
-		}).WithTimeout(60 * time.Second).WithPolling(time.Second).Should(BeZero())
-	}
+// defended waits until a target defends its names: until then nmbd is still registering them.
+func defended(from, target *peers.Host) {
+	GinkgoHelper()
+	Eventually(func() int {
+		return on(from, nbtlab, "probe", target.Addr.String(), "--only", "defend,defend-group").Code
+	}).WithTimeout(60 * time.Second).WithPolling(time.Second).Should(BeZero())
+}
 
+var _ = Describe("A probe", func() {
 	It("of nmbd as a B node comes to the table that is recorded", func() {
 		lan := newLAN(2)
 		_, err := samba(lan.Host(1), "REALB", "netbios aliases = ALIAS1").Nmbd()

@@ -415,19 +415,15 @@ func (m *Performance) probe() runner.Action {
 	}}}
 }
 
+// lists reports whether the device has a name that the host had. What kind of name it is, a capture does not always tell: nmbd
+// refuses a claim with the requester's flags. Where it matters the answers show it.
 func (m *Performance) lists(h Held) bool {
-	return slices.ContainsFunc(m.rows, func(row netbios.NameRow) bool {
-		return row.Name == m.mask.realName(h.Name) && row.Flags&netbios.FlagGroup != 0 == h.Group
-	})
+	return slices.ContainsFunc(m.rows, func(row netbios.NameRow) bool { return row.Name == m.mask.realName(h.Name) })
 }
 
 func (m *Performance) lacks(h Held) string {
-	kind := "name"
-	if h.Group {
-		kind = "group name"
-	}
 	real := m.mask.realName(h.Name)
-	text := fmt.Sprintf("frame %d shows that the captured host had the %s %s, and the device ", m.v.Frames[h.Frame].Number, kind, h.Name)
+	text := fmt.Sprintf("frame %d shows that the captured host had %s, and the device ", m.v.Frames[h.Frame].Number, h.Name)
 	if real == h.Name {
 		return text + fmt.Sprintf("does not: have it add the name, or say which of its names takes the place: --bind '%s=NAME'", h.Name)
 	}
@@ -496,9 +492,12 @@ func (m *Performance) turn(at time.Duration) time.Duration {
 
 // pass comes to a frame of the host: from now on it is due.
 func (m *Performance) pass(i int) {
-	if _, apart := m.h.Apart[i]; apart {
-		m.fates[i] = ignored
-		return
+	tools := false
+	if why, apart := m.h.Apart[i]; apart {
+		if tools = why == apartTool; !tools || m.v.read[i].bad {
+			m.fates[i] = ignored
+			return
+		}
 	}
 	if _, left := m.h.apartConn(m.v.Frames[i].Conn); left {
 		m.fates[i] = ignored
@@ -507,6 +506,8 @@ func (m *Performance) pass(i int) {
 	m.fates[i] = open
 	if why := m.excuse(i); why != "" {
 		m.excuses[i] = why
+	} else if tools && !challenges(m.v, i) {
+		m.excuses[i] = apartTool
 	}
 	k := m.keyOf(&m.v.Frames[i], &m.v.read[i])
 	for n, h := range m.early {
@@ -532,7 +533,7 @@ func (m *Performance) lack(now time.Duration) runner.Action {
 	if busy := m.calling(); m.since < 0 || busy != m.busy {
 		m.since, m.busy = now, busy
 	}
-	limit := m.since + m.o.Patience
+	limit := m.expected() + m.o.Patience
 	if m.busy {
 		limit = m.since + runner.CallPatience // its agent has a limit of its own
 	}
@@ -543,6 +544,17 @@ func (m *Performance) lack(now time.Duration) runner.Action {
 	m.since = -1
 	m.giveUp(now)
 	return nil
+}
+
+// expected is when, at the latest, what is awaited would have come if it took as long as in the capture.
+func (m *Performance) expected() time.Duration {
+	at := m.since
+	for _, i := range m.due {
+		if m.awaits(i) {
+			at = max(at, m.anchor.live+m.v.Frames[i].At-m.anchor.at)
+		}
+	}
+	return at
 }
 
 // lacking reports whether anything is awaited.

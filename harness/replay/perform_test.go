@@ -4,6 +4,8 @@ package replay_test
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/nbt"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/replay"
 	"github.com/nbtlab/nbtlab/harness/sim"
@@ -27,14 +31,17 @@ type mute struct{}
 
 func (mute) Step(time.Duration, stack.Input, *stack.Outputs) {}
 
+var peer = netip.MustParseAddr("10.0.0.20")
+
 func everything(string) bool { return true }
 
-func perform(v *replay.View, model string, o replay.PerformOptions) performed {
+// perform plays the peers of a view before one of our nodes, on a simulated network.
+func perform(v *replay.View, model string, o replay.PerformOptions, names ...replay.Binding) performed {
 	GinkgoHelper()
 	set, err := fault.Parse(model)
 	Expect(err).NotTo(HaveOccurred())
 	network := netip.MustParsePrefix("10.77.0.1/24")
-	cast := replay.Cast{Device: network}
+	cast := replay.Cast{Device: network, Names: names}
 	for i, a := range v.Peers() {
 		place := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(20 + i)}), 24)
 		cast.Peers = append(cast.Peers, replay.Part{Captured: a, Place: place})
@@ -76,9 +83,243 @@ func perform(v *replay.View, model string, o replay.PerformOptions) performed {
 	return performed{m.Result(why), t}
 }
 
+// texts are divergences in words.
+func texts(list []replay.Divergence) []string {
+	var words []string
+	for _, d := range list {
+		words = append(words, d.What)
+	}
+	return words
+}
+
 var _ = Describe("A capture performed before a device", func() {
-	It("passes before the stack that it was recorded of", func() {
-		p := perform(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything})
-		Expect(p.Verdict).To(Equal(check.Pass), "%+v", p.Performed)
+	DescribeTable("passes before a stack like the one that it was recorded of",
+		func(path string, host netip.Addr, model string, sent, judged int) {
+			p := perform(seen(host, frames(path)), model, replay.PerformOptions{Can: everything})
+			Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+			Expect([]int{p.Sent, p.Judged, p.Same}).To(Equal([]int{sent, judged, judged}))
+			Expect(p.Unsent).To(BeEmpty())
+		},
+		Entry("datagrams, a session, names that come and go", "q124565/fixed.pcap", pc, "fixed", 11, 16),
+		Entry("the same, of the faulty one", "q124565/Q124565.pcap", pc, "Q124565", 11, 9),
+		Entry("seen from the other side: it calls, and knows where the name is", "q124565/fixed.pcap", peer, "fixed", 16, 11),
+		Entry("many names and sessions", "q124565-exhaustion/fixed.pcap", pc, "fixed", 12, 36),
+		Entry("a P node", "q124565-p/fixed.pcap", pc, "fixed", 10, 9),
+		Entry("an M node, that asks its name server and everybody", "nbns-types/m-claims/fixed.pcap", pc, "fixed", 8, 8),
+		Entry("refusals", "q124565-refusal/fixed.pcap", pc, "fixed", 8, 9),
+		Entry("a conflict demand, before the stack that falls for it", "ms00-047-release/MS00-047.pcap", pc, "MS00-047", 3, 2),
+	)
+
+	It("tells the fixed stack from the faulty one, by the release that does not come and the claim that is not made", func() {
+		v := seen(pc, frames("q124565/fixed.pcap"))
+		p := perform(v, "Q124565", replay.PerformOptions{Can: everything})
+		Expect(p.Verdict).To(Equal(check.Fail))
+		Expect(p.Divergences[0].Recorded.Number).To(Equal(28))
+		Expect(texts(p.Divergences)).To(HaveLen(7))
+		Expect(texts(p.Divergences)[0]).To(HavePrefix("the host sent name release request CHAT<20>"))
+		Expect(texts(p.Divergences)[3]).To(HavePrefix("the host sent name registration request CHAT<20>"))
+		Expect(p.Calls[len(p.Calls)-1].Code).To(Equal(netbios.DUPNAME), "what the call returned is told as well")
 	})
+
+	It("tells the faulty stack from the fixed one, by what the fixed one answers for", func() {
+		p := perform(seen(pc, frames("ms00-047-release/MS00-047.pcap")), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Verdict).To(Equal(check.Fail))
+		Expect(texts(p.Divergences)).To(ConsistOf(And(
+			HavePrefix("the host sent negative name query response CHAT<20> NAM_ERR"), ContainSubstring("the device positive name query response CHAT<20>"))))
+		Expect(p.Divergences[0].Fields).To(ContainElement("NB_ADDRESS"))
+	})
+
+	It("rewrites the addresses of everybody, and gives answers the identifiers of the device", func() {
+		p := perform(seen(pc, frames("q124565-p/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Verdict).To(Equal(check.Pass))
+		ids := map[uint16]bool{} // of the device's claims
+		granted := false
+		for _, f := range trace.Wire(p.trace) {
+			Expect(f.From.Addr().String()).To(HavePrefix("10.77.0."))
+			Expect(f.To.Addr().String()).To(HavePrefix("10.77.0."))
+			m, err := nbt.ParseNameMessage(f.Payload)
+			if f.Kind != trace.UDP || err != nil {
+				continue
+			}
+			_, owner := m.Owner()
+			Expect(owner.String()).To(Or(HavePrefix("10.77.0."), Equal("invalid IP")))
+			switch {
+			case m.Kind() == nbt.KindClaim && f.From.Addr().String() == "10.77.0.1":
+				ids[m.ID] = true
+			case m.Kind() == nbt.KindPositiveRegistration && f.To.Addr().String() == "10.77.0.1":
+				granted = true
+				Expect(ids).To(HaveKey(m.ID))
+			}
+		}
+		Expect(granted).To(BeTrue())
+	})
+
+	It("waits for what the peers waited for, however long the device takes", func() {
+		list := frames("q124565/fixed.pcap")
+		for i := range list {
+			list[i].At /= 1000 // as if everybody had been a thousand times as quick
+		}
+		p := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+	})
+
+	It("keeps the distances of the frames, but for pauses that are longer than wanted", func() {
+		list := frames("q124565-table/fixed.pcap")
+		last := len(list) - 1
+		for list[last].From.Addr() == pc {
+			last--
+		}
+		for i := last; i < len(list); i++ {
+			list[i].At += time.Hour
+		}
+		long := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(long.Verdict).To(Equal(check.Pass), "%s %v", long.Why, texts(long.Divergences))
+		Expect(end(long)).To(BeNumerically("~", list[len(list)-1].At, 10*time.Second))
+		Expect(long.Short).To(BeZero())
+		short := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything, MaxPause: 5 * time.Second})
+		Expect(short.Verdict).To(Equal(check.Pass))
+		Expect(end(short)).To(BeNumerically("<", time.Minute))
+		Expect(short.Short).To(Equal(1))
+	})
+
+	Describe("cannot be judged", func() {
+		It("when the device cannot be made to do what the applications did: it names the call and the frame", func() {
+			p := perform(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{})
+			Expect(p.Verdict).To(Equal(check.CannotJudge))
+			Expect(p.Why).To(HavePrefix("add-name of the captured host for CHAT<20> (frame 11 shows it): this needs add-name of the device, which has no agent"))
+			Expect(p.Sent).To(BeZero(), "nothing is sent for nothing")
+			p = perform(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{
+				Can: func(op string) bool { return op != "listen" },
+			})
+			Expect(p.Why).To(And(HavePrefix("listen of the captured host for CHAT<20>"), ContainSubstring("of which its agent is not capable")))
+		})
+
+		It("when the device has not the names that the host had, and cannot be given them", func() {
+			list := frames("q124565-table/fixed.pcap")
+			claims := 0
+			list = slices.DeleteFunc(list, func(f trace.Frame) bool {
+				m, err := nbt.ParseNameMessage(f.Payload)
+				claim := err == nil && f.From.Addr() == pc && (m.Kind() == nbt.KindClaim || m.Kind() == nbt.KindOverwrite)
+				if claim {
+					claims++
+				}
+				return claim
+			})
+			Expect(claims).NotTo(BeZero())
+			v := seen(pc, list)
+			p := perform(v, "fixed", replay.PerformOptions{Unasked: replay.Verbs()})
+			Expect(p.Verdict).To(Equal(check.CannotJudge))
+			Expect(p.Why).To(And(ContainSubstring("shows that the captured host had CHAT<20>, and the device does not"), ContainSubstring("--bind 'CHAT<20>=NAME'")))
+			p = perform(v, "fixed", replay.PerformOptions{Can: everything})
+			Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+		})
+
+		It("when the capture is cut, and what there is of it passes", func() {
+			list := frames("q124565/fixed.pcap")
+			o := replay.PerformOptions{Can: everything, Cut: "cut at byte 2000"}
+			p := perform(seen(pc, list[:len(list)-4]), "fixed", o)
+			Expect(p.Verdict).To(Equal(check.CannotJudge))
+			Expect(p.Why).To(ContainSubstring("cut at byte 2000; up to there the device does as the host did"))
+			Expect(perform(seen(pc, list), "Q124565", o).Verdict).To(Equal(check.Fail), "a difference before the cut is one")
+		})
+
+		It("when nobody sent the host anything, or it is not there", func() {
+			only := slices.DeleteFunc(frames("q124565/fixed.pcap"), func(f trace.Frame) bool { return f.From.Addr() != pc })
+			Expect(perform(seen(pc, only), "fixed", replay.PerformOptions{Can: everything}).Verdict).To(Equal(check.CannotJudge))
+			p := perform(seen(samba1, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything})
+			Expect(p.Why).To(HavePrefix("10.77.0.1 is not in the capture"))
+		})
+	})
+
+	It("tolerates what it is told to, by field and by message, and counts it", func() {
+		v := seen(pc, frames("q124565/fixed.pcap"))
+		p := perform(v, "Q124565", replay.PerformOptions{Can: everything, Tolerate: []string{
+			"missing name release request", "missing name registration request", "missing name overwrite request", "TTL",
+		}})
+		Expect(p.Verdict).To(Equal(check.Pass), "%v", texts(p.Divergences))
+		Expect(p.Tolerated).To(Equal(7))
+		Expect(p.Tolerances).To(ConsistOf(
+			replay.TextCount{Text: "missing name release request", Count: 3}, replay.TextCount{Text: "missing name registration request", Count: 3},
+			replay.TextCount{Text: "missing name overwrite request", Count: 1},
+		))
+	})
+
+	It("lets other names stand for the capture's, and the device's answers read as the host's", func() {
+		other, err := netbios.ParseName("NBTLAB<1d>")
+		Expect(err).NotTo(HaveOccurred())
+		chat, err := netbios.ParseName("CHAT")
+		Expect(err).NotTo(HaveOccurred())
+		p := perform(seen(pc, frames("q124565-table/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything},
+			replay.Binding{Captured: chat, Real: other})
+		Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+		for _, f := range trace.Wire(p.trace) {
+			Expect(check.Describe(&f)).NotTo(ContainSubstring("CHAT"))
+		}
+	})
+
+	It("does not send the device to a host that nobody plays, whatever a frame says of it", func() {
+		list := frames("q124565-table/fixed.pcap")
+		told := false
+		for i := range list {
+			m, err := nbt.ParseNameMessage(list[i].Payload)
+			if err == nil && list[i].From.Addr() == peer && m.Kind() == nbt.KindClaim {
+				m.Additional[0].Addrs[0].Addr = netip.MustParseAddr("8.8.8.8")
+				list[i].Payload, err = m.AppendBinary(nil)
+				Expect(err).NotTo(HaveOccurred())
+				told = true
+			}
+		}
+		Expect(told).To(BeTrue())
+		p := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Strangers).To(Equal([]netip.Addr{netip.MustParseAddr("8.8.8.8")}))
+		nowhere := 0
+		for _, f := range trace.Wire(p.trace) {
+			text := check.Describe(&f)
+			Expect(text).NotTo(ContainSubstring("8.8.8.8"))
+			nowhere += strings.Count(text, "192.0.2.1")
+		}
+		Expect(nowhere).NotTo(BeZero())
+	})
+
+	It("passes on what is no message of NBT as it is, and stays in one piece (bad-input 8)", func() {
+		sent := 0
+		for cut := range 50 {
+			list := frames("q124565-table/fixed.pcap")
+			for i := range list {
+				if list[i].From.Addr() == peer && list[i].Kind == trace.UDP {
+					list[i].Payload = list[i].Payload[:min(cut, len(list[i].Payload))]
+				}
+			}
+			p := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+			sent += p.Sent
+			for _, f := range trace.Wire(p.trace) {
+				if f.From.Addr().String() == "10.77.0.20" && f.Kind == trace.UDP {
+					Expect(len(f.Payload)).To(BeNumerically("<=", cut))
+				}
+			}
+		}
+		Expect(sent).To(BeNumerically(">", 100))
+	})
+
+	DescribeTable("refuses a cast in which names would become one, or that is about nobody",
+		func(from, to, want string) {
+			f, err := netbios.ParseName(from)
+			Expect(err).NotTo(HaveOccurred())
+			t, err := netbios.ParseName(to)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = replay.Perform(seen(pc, frames("q124565/fixed.pcap")), replay.Cast{
+				Names: []replay.Binding{{Captured: f, Real: t}},
+			}, replay.PerformOptions{}, &trace.Trace{})
+			Expect(err).To(MatchError(ContainSubstring(want)))
+		},
+		Entry("a name that the capture has not", "NOSUCH", "OTHER", "name NOSUCH<20> is not in the capture (it has FRIEND<20>, CHAT<20>)"),
+		Entry("a name that it has already", "CHAT", "FRIEND", "the two names would become one"),
+		Entry("the wildcard", "*", "OTHER", "* stands for any name"),
+	)
 })
+
+// end is when the last frame of a performance was sent.
+func end(p performed) time.Duration {
+	wire := trace.Wire(p.trace)
+	return wire[len(wire)-1].At
+}

@@ -168,7 +168,7 @@ func PerformanceText(p *Printer, r Performance) {
 			p.Printf("\nand %d more\n", len(r.Divergences)-i)
 			break
 		}
-		r.divergenceText(p, &r.Divergences[i])
+		r.divergenceText(p, &r.Divergences[i], i < maxInFull)
 	}
 	apartLine := func(what string, list []replay.Apart) {
 		for _, a := range list {
@@ -245,12 +245,17 @@ func (r *Performance) callsText(p *Printer) {
 	}
 }
 
-func (r *Performance) divergenceText(p *Printer, d *replay.Divergence) {
+// maxInFull is how many are shown field by field, and as bytes.
+const maxInFull = 3
+
+func (r *Performance) divergenceText(p *Printer, d *replay.Divergence, inFull bool) {
 	switch {
 	case d.Recorded == nil:
 		p.Printf("\npacket %d of the device: %s\n", d.Got.Number, d.What)
 	case d.Got == nil:
 		p.Printf("\nframe %d: %s\n", d.Recorded.Number, d.What)
+	case !inFull:
+		p.Printf("\nframe %d, and packet %d of the device, %s: %s\n", d.Recorded.Number, d.Got.Number, strings.Join(d.Fields, ", "), d.What)
 	default:
 		p.Printf("\nframe %d, and packet %d of the device:\n", d.Recorded.Number, d.Got.Number)
 		differenceInFull(p, check.Difference{Change: check.Altered, Recorded: d.Recorded, Run: d.Got, Fields: d.Fields}, [2]string{"host", "device"})
