@@ -32,6 +32,9 @@ type RealOptions struct {
 	Ports    live.Ports
 	FailFast bool // end the run at the first frame that must not be sent
 
+	// NeedNot are the kinds of frames that the devices need not send, see [check.Run].
+	NeedNot []scenario.Kind
+
 	// Began is told of every step as it begins, Forbidden of every frame that the step in force says must not be sent, as it
 	// is seen. Both may be nil.
 	Began     func(at time.Duration, step *scenario.Step)
@@ -72,7 +75,7 @@ func RunReal(ctx context.Context, s *scenario.Scenario, index int, model fault.S
 		}
 	}
 	lan.Play(ctx, placed, index, runner.New(placed.Nodes, settle, c))
-	run := check.Run{Scenario: placed, Case: c, Trace: t, Frames: trace.Wire(t), Faults: model.IDs(), Devices: devices}
+	run := check.Run{Scenario: placed, Case: c, Trace: t, Frames: trace.Wire(t), Faults: model.IDs(), Devices: devices, NeedNot: o.NeedNot}
 	capture.Number(run.Frames)
 	if s.Against {
 		run.Tolerate = breaks(model)

@@ -31,6 +31,9 @@ type Run struct {
 	Faults   []string      // identifiers of the faults in force; none for a correct stack
 	Tolerate []string      // invariants whose violation is known and not the point of this run
 	Devices  []int         // nodes that nobody sees inside of: judged by expectations alone
+
+	// NeedNot are the kinds of frames that a device need not send: an expectation of one that is not on the wire is not judged.
+	NeedNot []scenario.Kind
 }
 
 // Report is what the judges found in one run.
@@ -57,6 +60,7 @@ type Outcome struct {
 	PinSaw   string // what there was instead of it, when not
 	Headline bool
 	Symptom  string // the prediction in words, for a pinned one
+	NeedNot  bool   // it is not met by a device that need not meet it
 }
 
 // Verdict is the verdict on a run.
@@ -96,7 +100,18 @@ func (r Report) Deviations() int {
 	return n
 }
 
-func (o Outcome) deviates() bool { return !o.Held && !o.Unjudged }
+func (o Outcome) deviates() bool { return !o.Held && !o.Unjudged && !o.NeedNot }
+
+// Failures lists the expectations of a correct stack that were not met.
+func (r Report) Failures() []Outcome {
+	var list []Outcome
+	for _, o := range r.Outcomes {
+		if o.deviates() {
+			list = append(list, o)
+		}
+	}
+	return list
+}
 
 // Judge holds a run against its scenario and the promises of a correct stack.
 func Judge(run Run) Report {
@@ -262,6 +277,7 @@ func (j *judge) step(i int) []Outcome {
 	for _, e := range step.Expect {
 		o := Outcome{Step: i, Text: clauseText(e.Clauses)}
 		o.Held, o.Saw, o.Frame = j.all(i, e.Clauses)
+		o.NeedNot = !o.Held && j.needNot(e.Clauses)
 		if alt := j.prediction(e); alt != nil {
 			o.Unjudged, o.Pinned, o.Headline = alt.Any, !alt.Any, alt.Headline
 			if o.Pinned {
@@ -272,6 +288,14 @@ func (j *judge) step(i int) []Outcome {
 		outcomes = append(outcomes, o)
 	}
 	return outcomes
+}
+
+// needNot reports whether an expectation is about nothing but a frame that a device need not send. One that must be sent so many
+// times is about more.
+func (j *judge) needNot(clauses []scenario.Clause) bool {
+	w, wire := clauses[0].(scenario.Wire)
+	return len(clauses) == 1 && wire && !w.Not && !w.Pattern.Counted && slices.Contains(j.Devices, w.Pattern.From) &&
+		slices.Contains(j.NeedNot, w.Pattern.Kind)
 }
 
 // clauseText writes what a correct stack is expected to do.

@@ -251,6 +251,13 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 		Expect(v.Failed[0].Expected).To(Equal("datagram-error from pc code 0x82"))
 	})
 
+	It("passes the shipped scenario where it is not asked for the datagram error that it never sends", func() {
+		r := run("q124565-table", "--bind", "CHAT=NBTLAB<1d>", "--need-not", "datagram-error")
+		Expect(r.Code).To(BeZero(), r.Stdout)
+		Expect(r.Stdout).To(And(ContainSubstring("pass ("),
+			ContainSubstring("not judged: datagram-error from pc code 0x82, which the device need not send; saw none on the wire")))
+	})
+
 	It("is shown beside the fixed model, where it does otherwise", func() {
 		p := start(lan.Host(2), nbtlab, "compare", "live:10.77.0.1", "fixed", "q124565-table", "--bind", "CHAT=NBTLAB<1d>",
 			"--agent", "live:10.77.0.1="+strings.TrimPrefix(agent, "pc="))

@@ -26,10 +26,11 @@ type run struct {
 	Model    string `json:"model"`
 	Seed     uint64 `json:"seed"`
 	side
-	Why    string         `json:"why,omitempty"`
-	Frames int            `json:"frames"`
-	Failed []failure      `json:"failed,omitempty"`
-	Ledger []ledgerRecord `json:"ledger,omitempty"`
+	Why      string         `json:"why,omitempty"`
+	Frames   int            `json:"frames"`
+	Failed   []failure      `json:"failed,omitempty"`
+	Unjudged []failure      `json:"not_judged,omitempty"` // what the device need not send, and did not
+	Ledger   []ledgerRecord `json:"ledger,omitempty"`
 }
 
 type failure struct {
@@ -53,9 +54,17 @@ func RunJSON(w io.Writer, r harness.Result) error {
 		Scenario: r.Scenario.Name, Case: r.Case.Title, Model: r.Model, Seed: r.Trace.Seed, side: runSide(r),
 		Why: r.Report.CannotJudge, Frames: len(r.Frames),
 	}
-	for _, o := range failures(r.Report) {
+	told := func(o check.Outcome) failure {
 		step := r.Case.Steps[o.Step]
-		line.Failed = append(line.Failed, failure{step.Pos.Line, step.Text, o.Text, o.Saw, o.Frame})
+		return failure{step.Pos.Line, step.Text, o.Text, o.Saw, o.Frame}
+	}
+	for _, o := range r.Report.Failures() {
+		line.Failed = append(line.Failed, told(o))
+	}
+	for _, o := range r.Report.Outcomes {
+		if o.NeedNot {
+			line.Unjudged = append(line.Unjudged, told(o))
+		}
 	}
 	if node, before, ok := ledgerMoment(r); ok {
 		for _, h := range ledgerAt(r.Trace, node, before) {
@@ -65,16 +74,6 @@ func RunJSON(w io.Writer, r harness.Result) error {
 		}
 	}
 	return JSON(w, line)
-}
-
-func failures(r check.Report) []check.Outcome {
-	var list []check.Outcome
-	for _, o := range r.Outcomes {
-		if !o.Held && !o.Unjudged {
-			list = append(list, o)
-		}
-	}
-	return list
 }
 
 // RunText writes what became of a run: its verdict, every expectation that failed, who holds which reference where it
@@ -92,7 +91,7 @@ func RunText(p *Printer, r harness.Result, repeat string) {
 		p.Printf("\ncannot judge: %s\n", r.Report.CannotJudge)
 	}
 	last := -1
-	for _, o := range failures(r.Report) {
+	for _, o := range r.Report.Failures() {
 		if o.Step != last {
 			step := r.Case.Steps[o.Step]
 			p.Printf("\n%s:%d: ", r.Scenario.Path, step.Pos.Line)
@@ -108,6 +107,12 @@ func RunText(p *Printer, r harness.Result, repeat string) {
 			p.Printf("    which is  %s: %s%s\n", r.Scenario.Bug.ID(), o.Symptom, mark)
 		} else if o.Pinned {
 			p.Printf("    and not   %s: %s, but %s\n", r.Scenario.Bug.ID(), o.Symptom, o.PinSaw)
+		}
+	}
+	for _, o := range r.Report.Outcomes {
+		if o.NeedNot {
+			step := r.Case.Steps[o.Step]
+			p.Printf("\n%s:%d: not judged: %s, which the device need not send; saw %s\n", r.Scenario.Path, step.Pos.Line, o.Text, o.Saw)
 		}
 	}
 	for _, v := range r.Report.Violations {

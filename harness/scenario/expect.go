@@ -157,7 +157,7 @@ func (p *parser) clause(st *Step) Clause {
 		p.next++
 		return p.received(st, t.text)
 	}
-	if _, ok := kindOf(t.text); !ok {
+	if _, ok := ParseKind(t.text); !ok {
 		known := slices.Concat(kindWords(false), clauseWords, netbios.CodeNames(), p.labelNames())
 		p.failAt(t, "unknown clause %s%s", t.source(), suggestion(t.text, known))
 		return nil

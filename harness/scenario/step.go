@@ -233,7 +233,7 @@ func (p *parser) labelNames() []string {
 // packet reads what inject puts on the wire.
 func (p *parser) packet() Packet {
 	t := p.take()
-	kind, ok := kindOf(t.text)
+	kind, ok := ParseKind(t.text)
 	switch {
 	case t.kind != word:
 		p.failAt(t, "want a kind of packet, got %s: %s", t.source(), Inject.use())
@@ -351,7 +351,7 @@ func (p *parser) frames() Pattern {
 	m := Pattern{From: Anyone, To: Anyone}
 	t := p.take()
 	var ok bool
-	m.Kind, ok = kindOf(t.text)
+	m.Kind, ok = ParseKind(t.text)
 	switch {
 	case t.kind != word:
 		p.failAt(t, "want a kind of packet, got %s", t.source())

@@ -172,7 +172,8 @@ func (k Kind) String() string {
 	return "kind " + decimal(int(k))
 }
 
-func kindOf(word string) (Kind, bool) {
+// ParseKind reads the word for a kind of frame, as it is written in a file.
+func ParseKind(word string) (Kind, bool) {
 	for k := range kinds {
 		if kinds[k].word == word {
 			return Kind(k), true

@@ -27,6 +27,7 @@ type reality struct {
 	duts, at, agents []string
 	ports            string
 	failFast         bool
+	needNot          []string
 	patience         time.Duration
 }
 
@@ -42,6 +43,8 @@ func (r *reality) flags(cmd *cobra.Command) {
 // dutFlags are those of a run on one device.
 func (r *reality) dutFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&r.duts, "dut", nil, "NODE=ADDRESS: run on a real network, with the device at this address in place of the node")
+	cmd.Flags().StringSliceVar(&r.needNot, "need-not", nil,
+		"frames that the device need not send, in the words of a scenario, such as datagram-error: that they are missing is not judged")
 	cmd.Flags().BoolVar(&r.failFast, "fail-fast", false, "on a real network, end at the first frame that must not be sent")
 }
 
@@ -82,6 +85,10 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 	if err != nil {
 		return harness.Result{}, err
 	}
+	o := harness.RealOptions{Ports: ports, FailFast: r.failFast}
+	if o.NeedNot, err = kindsOf(r.needNot); err != nil {
+		return harness.Result{}, err
+	}
 	hands, err := r.start(a, devices)
 	defer func() {
 		for _, h := range hands {
@@ -91,7 +98,6 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 	if err != nil {
 		return harness.Result{}, err
 	}
-	o := harness.RealOptions{Ports: ports, FailFast: r.failFast}
 	if !a.json {
 		p := report.NewPrinter(a.stderr, false)
 		o.Began = func(at time.Duration, step *scenario.Step) {
@@ -102,6 +108,19 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 		}
 	}
 	return harness.RunReal(ctx, sc, index, set, places, o)
+}
+
+// kindsOf reads kinds of frames.
+func kindsOf(words []string) ([]scenario.Kind, error) {
+	var kinds []scenario.Kind
+	for _, word := range words {
+		k, known := scenario.ParseKind(word)
+		if !known {
+			return nil, fmt.Errorf("--need-not %s: there is no such frame in scenarios; such words are datagram-error, overwrite, release, denial", word)
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds, nil
 }
 
 // addresses reads the addresses that nodes are given. One without a length has that of its network.
@@ -175,6 +194,9 @@ func (r *reality) words() []string {
 	}
 	if r.failFast {
 		args = append(args, "--fail-fast")
+	}
+	for _, word := range r.needNot {
+		args = append(args, "--need-not", quote(word))
 	}
 	return args
 }

@@ -56,6 +56,22 @@ var _ = Describe("nbtlab run on a real network", func() {
 		}
 	})
 
+	It("does not judge a device by a frame that it need not send, and by all others", func() {
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npeer  inject  query CHAT to pc id 0x7001\n"+
+			"      -> answer CHAT from pc\npeer  inject  status-request to pc id 0x7002\n      -> status CHAT from pc\n")
+		device := serve("--addr", "127.79.0.3/8")
+		Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("serving"))
+		on := []string{"--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8"}
+		out := runReal(append(on, "--need-not", "answer")...)
+		Expect(out).To(And(exitWith(exitNot), show("mine.scenario:4: not judged: answer CHAT from pc, which the device need not send; saw none on the wire",
+			"expected  status CHAT from pc", "--need-not answer")))
+		out = runReal(append(on, "--need-not", "answer,status", "--json")...)
+		Expect(out).To(exitWith(exitAsExpected))
+		Expect(out.Stdout).To(ContainSubstring(`"not_judged":[{"line":4,`))
+		Expect(runReal(append(on, "--need-not", "applause")...).Stderr).To(ContainSubstring("--need-not applause: there is no such frame in scenarios"))
+		Expect(nbtlab("run", "mine.scenario", "--need-not", "answer").Stderr).To(ContainSubstring("--need-not is for a device"))
+	})
+
 	It("tells of a forbidden frame when it is seen, and ends there with --fail-fast", func() {
 		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npeer  inject  query CHAT to pc id 0x7001\n"+
 			"      -> no answer CHAT from pc\npeer  add-name  FRIEND\n")

@@ -164,7 +164,8 @@ what there was instead, who holds which reference, and the command that repeats 
 With --dut it runs on a real network, in real time: the device at an address takes the place of a node, our own nodes are on
 addresses of this host on the same network (each one to itself: --at says which), and what the device has to do itself its --agent
 makes it do. What cannot be done to the device, and a device that is silent, end the run with 125. With --at alone all nodes are
-ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtlab.`,
+ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtlab. A stack that never sends a frame which a scenario
+expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged without it with --need-not; the report says so.`,
 		Example: `  nbtlab run q124565 --model buggy
   nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
   nbtlab run q124565-controls --case broadcast --model Q124565
@@ -178,6 +179,9 @@ ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtla
 				return err
 			}
 			var r harness.Result
+			if len(sel.needNot) > 0 && len(sel.duts) == 0 {
+				return errors.New("--need-not is for a device: say which with --dut NODE=ADDRESS")
+			}
 			if sel.wanted() {
 				r, err = sel.real(cmd.Context(), a, sc, c, control)
 			} else {
