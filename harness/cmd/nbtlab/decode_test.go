@@ -373,6 +373,26 @@ var _ = Describe("nbtlab decode", func() {
 		Expect(screen.String()).To(MatchRegexp(`^\r +\rhalf a line\n$`))
 	})
 
+	It("stops when it is interrupted while standard input is silent, and keeps what it has", func() {
+		capture := committed("q124565/fixed.pcap")
+		silent, typing := io.Pipe()
+		DeferCleanup(typing.Close)
+		ctx, interrupt := context.WithCancel(context.Background())
+		var stdout, stderr safeBuffer
+		status := make(chan int, 1)
+		go func() { status <- run(ctx, []string{"decode", "-"}, silent, &stdout, &stderr) }()
+		for len(capture) > 0 { // in pieces of all sizes
+			n := min(len(capture), 1+len(capture)/7)
+			_, err := io.WriteString(typing, capture[:n])
+			Expect(err).NotTo(HaveOccurred())
+			capture = capture[n:]
+		}
+		Eventually(stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("FRIEND"))
+		interrupt()
+		Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitInterrupted)))
+		Expect(strings.Count(stdout.String(), "\n")).To(BeNumerically(">", 20))
+	})
+
 	It("stops when it is interrupted, and keeps what it has", func() {
 		withQ124565("x.pcap")
 		ctx, cancel := context.WithCancel(context.Background())

@@ -51,7 +51,7 @@ type app struct {
 
 // run carries out a command line and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
-	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, colour: isTerminal(stdout)}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, colour: showsColour(stdout)}
 	defer func() {
 		if r := recover(); r != nil { // our own bug: whatever was asked, it has no answer
 			report.NewPrinter(stderr, false).Printf("nbtlab: this is a bug in nbtlab itself: %v\n%s", r, debug.Stack())
@@ -100,8 +100,13 @@ func wants(things ...string) cobra.PositionalArgs {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// showsColour reports whether colours are wanted where w goes (https://no-color.org), showsProgress whether a line that is written
+// over and over can be shown there.
+func showsColour(w io.Writer) bool   { return showsProgress(w) && os.Getenv("NO_COLOR") == "" }
+func showsProgress(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }
 
 // explain prints an error on one line; a scenario's with the place shown below it.
 func (a *app) explain(err error) {

@@ -186,7 +186,7 @@ func (f *performance) perform(
 	if err != nil {
 		return nil, err
 	}
-	if isTerminal(a.stderr) {
+	if showsProgress(a.stderr) {
 		bar := progressbar.NewOptions(1, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetWidth(30),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionThrottle(100*time.Millisecond))
 		defer func() { _ = bar.Clear() }()

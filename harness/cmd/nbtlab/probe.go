@@ -233,7 +233,7 @@ type probeProgress struct {
 }
 
 func (a *app) probeProgress() *probeProgress {
-	if !isTerminal(a.stderr) {
+	if !showsProgress(a.stderr) {
 		return &probeProgress{}
 	}
 	return &probeProgress{bar: progressbar.NewOptions(len(probe.Checks()), progressbar.OptionSetWriter(a.stderr),

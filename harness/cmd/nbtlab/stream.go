@@ -54,8 +54,10 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 	if s.maxBytes < 0 {
 		return capture.Summary{}, fmt.Errorf("--max-bytes %d: want a number of bytes", s.maxBytes)
 	}
-	in := input{ctx: a.ctx, r: a.stdin, idle: s.idle, size: -1, began: time.Now()}
-	if s.path != standardInput {
+	in := input{ctx: a.ctx, idle: s.idle, size: -1, began: time.Now()}
+	if s.path == standardInput {
+		in.r = &awaited{ctx: a.ctx, r: a.stdin}
+	} else {
 		f, err := files.Open(s.path)
 		if err != nil {
 			return capture.Summary{}, err
@@ -67,7 +69,7 @@ func (a *app) stream(s source, quoted bool, each func(*capture.Frame) error) (ca
 		}
 	}
 	// Of what has no end to come near to, the lines themselves are the progress.
-	if isTerminal(a.stderr) && (in.size >= 0 || !s.lines || !isTerminal(a.stdout)) {
+	if showsProgress(a.stderr) && (in.size >= 0 || !s.lines || !showsProgress(a.stdout)) {
 		in.bar = progressBar(a.stderr, in.size)
 	}
 	a.reading = &in
@@ -122,6 +124,65 @@ func (in *input) Read(p []byte) (int, error) {
 		_ = in.bar.Set64(in.done) // a bar that cannot be drawn is no reason to stop
 	}
 	return n, err
+}
+
+// awaited is a reader that may be silent for long, which does not keep an interruption waiting: it is read on another goroutine.
+// After an interruption that one is left to itself, as the process is about to end.
+type awaited struct {
+	ctx    context.Context
+	r      io.Reader
+	chunks chan chunk
+	more   chan struct{} // the last chunk is used up
+	left   []byte
+	err    error
+}
+
+type chunk struct {
+	data []byte
+	err  error
+}
+
+// Read implements [io.Reader].
+func (w *awaited) Read(p []byte) (int, error) {
+	if w.chunks == nil {
+		w.chunks, w.more = make(chan chunk), make(chan struct{}, 1)
+		w.more <- struct{}{}
+		go w.fetch()
+	}
+	if len(w.left) == 0 && w.err == nil {
+		select {
+		case c := <-w.chunks:
+			w.left, w.err = c.data, c.err
+		case <-w.ctx.Done():
+			return 0, errInterrupted
+		}
+	}
+	if len(w.left) == 0 {
+		return 0, w.err
+	}
+	n := copy(p, w.left)
+	if w.left = w.left[n:]; len(w.left) == 0 && w.err == nil {
+		w.more <- struct{}{}
+	}
+	return n, nil
+}
+
+func (w *awaited) fetch() {
+	buf := make([]byte, 64<<10)
+	for range w.more {
+		n, err := w.r.Read(buf)
+		select {
+		case w.chunks <- chunk{buf[:n], err}:
+		case <-w.ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+		if n == 0 {
+			w.more <- struct{}{}
+		}
+	}
 }
 
 // finish takes the progress away, if it is shown.
