@@ -374,23 +374,16 @@ var _ = Describe("nbtlab decode", func() {
 	})
 
 	It("stops when it is interrupted while standard input is silent, and keeps what it has", func() {
-		capture := committed("q124565/fixed.pcap")
-		silent, typing := io.Pipe()
-		DeferCleanup(typing.Close)
+		silent := falling{strings.NewReader(committed("q124565/fixed.pcap")), make(chan struct{}), make(chan struct{})}
+		DeferCleanup(func() { close(silent.over) })
 		ctx, interrupt := context.WithCancel(context.Background())
 		var stdout, stderr safeBuffer
 		status := make(chan int, 1)
 		go func() { status <- run(ctx, []string{"decode", "-"}, silent, &stdout, &stderr) }()
-		for len(capture) > 0 { // in pieces of all sizes
-			n := min(len(capture), 1+len(capture)/7)
-			_, err := io.WriteString(typing, capture[:n])
-			Expect(err).NotTo(HaveOccurred())
-			capture = capture[n:]
-		}
-		Eventually(stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("FRIEND"))
+		Eventually(silent.waiting).WithTimeout(10 * time.Second).Should(BeClosed())
 		interrupt()
 		Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitInterrupted)))
-		Expect(strings.Count(stdout.String(), "\n")).To(BeNumerically(">", 20))
+		Expect(stdout.String()).To(ContainSubstring("34 packets, 24 messages"))
 	})
 
 	It("stops when it is interrupted, and keeps what it has", func() {
@@ -460,3 +453,18 @@ var _ = Describe("The README", func() {
 		Expect(examples).To(Equal(4))
 	})
 })
+
+// falling reads a text in pieces, and falls silent then until it is over.
+type falling struct {
+	text          *strings.Reader
+	waiting, over chan struct{}
+}
+
+func (f falling) Read(p []byte) (int, error) {
+	if f.text.Len() > 0 {
+		return f.text.Read(p[:min(len(p), 1+f.text.Len()/7)])
+	}
+	close(f.waiting)
+	<-f.over
+	return 0, io.EOF
+}
