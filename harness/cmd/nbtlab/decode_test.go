@@ -383,7 +383,8 @@ var _ = Describe("nbtlab decode", func() {
 		Eventually(silent.waiting).WithTimeout(10 * time.Second).Should(BeClosed())
 		interrupt()
 		Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitInterrupted)))
-		Expect(stdout.String()).To(ContainSubstring("34 packets, 24 messages"))
+		Expect(strings.Count(stdout.String(), "\n")).To(Equal(24))
+		Expect(stderr.String()).To(ContainSubstring("34 packets, 24 messages"))
 	})
 
 	It("stops when it is interrupted, and keeps what it has", func() {
