@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -133,6 +134,92 @@ var _ = Describe("A stack on real sockets", func() {
 	})
 })
 
+var _ = Describe("A stack on real sockets that asks for an odd time (bad-input 30)", func() {
+	It("is told at once of what is past, and never of what never comes, while time goes on", func() {
+		lan := live.New(live.Options{Ports: ports})
+		s := &untimely{rung: make(chan stack.TimerID, 100), times: make(chan time.Duration, 100)}
+		index, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return s })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		do(lan, index, netbios.NCB{})
+		for _, id := range []stack.TimerID{present, begin, past, pastAll} {
+			Eventually(s.rung).WithTimeout(5*time.Second).Should(Receive(Equal(id)), "in the order in which they were asked for")
+		}
+		last := time.Duration(0)
+		for range 5 { // the call, and what rang
+			at := <-s.times
+			Expect(at).To(BeNumerically(">=", last))
+			last = at
+		}
+		do(lan, index, netbios.NCB{})
+		for range 4 {
+			Eventually(s.rung).WithTimeout(5 * time.Second).Should(Receive(BeNumerically("<", never)))
+		}
+		Expect(s.rung).To(BeEmpty())
+	})
+
+	DescribeTable("crashes for a timer that there cannot be", func(id stack.TimerID) {
+		lan := live.New(live.Options{Ports: ports})
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return armed(id) })
+		Expect(err).NotTo(HaveOccurred())
+		ended := make(chan error, 1)
+		go func() { ended <- lan.Run(context.Background()) }()
+		DeferCleanup(lan.Close)
+		_, err = lan.Submit(0, netbios.NCB{}, func(stack.Complete) {})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ended).WithTimeout(5 * time.Second).Should(Receive(MatchError(ContainSubstring("it armed timer %d: identifiers are 1 to", id))))
+	},
+		Entry("none", stack.TimerID(0)), Entry("beyond all", stack.TimerID(1<<32-1)),
+	)
+})
+
+// The timers of an untimely stack.
+const (
+	never stack.TimerID = 10 - iota
+	present
+	begin
+	past
+	pastAll
+)
+
+// untimely arms timers for times that a clock never shows, or shows no more.
+type untimely struct {
+	rung  chan stack.TimerID
+	times chan time.Duration
+}
+
+func (u *untimely) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	u.times <- at
+	switch in := in.(type) {
+	case stack.Call:
+		out.Add(stack.Arm{ID: never, At: 1<<63 - 1})
+		out.Add(stack.Arm{ID: present, At: at})
+		out.Add(stack.Arm{ID: begin, At: 0})
+		out.Add(stack.Arm{ID: past, At: -1})
+		out.Add(stack.Arm{ID: pastAll, At: -1 << 63})
+		out.Add(stack.Complete{ID: in.ID})
+	case stack.Timer:
+		u.rung <- in.ID
+	}
+}
+
+// armed arms a timer whenever it is stepped.
+type armed stack.TimerID
+
+func (a armed) Step(_ time.Duration, _ stack.Input, out *stack.Outputs) {
+	out.Add(stack.Arm{ID: stack.TimerID(a), At: 0})
+}
+
+// held is a stack that is busy with a call until the channel is closed.
+type held chan struct{}
+
+func (h held) Step(_ time.Duration, in stack.Input, out *stack.Outputs) {
+	if call, ok := in.(stack.Call); ok {
+		<-h
+		out.Add(stack.Complete{ID: call.ID})
+	}
+}
+
 type broken struct{}
 
 func (broken) Step(time.Duration, stack.Input, *stack.Outputs) { panic("out of order") }
@@ -225,6 +312,29 @@ var _ = Describe("What strangers do to a stack on real sockets", func() {
 			}
 		}
 		stillAnswers()
+		counted := lan.Counters()
+		GinkgoWriter.Printf("%+v\n", counted)
+		Expect(counted.Remarks+counted.QueueFull).To(BeNumerically(">", counted.Received*9/10), "next to nothing of it is a message")
+	})
+
+	It("keeps no more than there is room for while its stack is busy, and counts the rest (bad-input 22)", func() {
+		busy := live.New(live.Options{Ports: ports})
+		released := make(held)
+		index, err := busy.Attach("node", host(2), func(uint16) stack.Stack { return released })
+		Expect(err).NotTo(HaveOccurred())
+		run(busy)
+		release := sync.OnceFunc(func() { close(released) })
+		DeferCleanup(release)
+		_, err = busy.Submit(index, netbios.NCB{}, func(stack.Complete) {})
+		Expect(err).NotTo(HaveOccurred())
+		for range 300 {
+			_, err := c.WriteToUDPAddrPort([]byte("x"), service(host(2), ports.Name))
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Eventually(func() uint64 { return busy.Counters().QueueFull }).WithTimeout(5 * time.Second).Should(BeEquivalentTo(300 - 256))
+		Expect(busy.Counters().Received).To(BeEquivalentTo(300))
+		release()
+		do(busy, index, netbios.NCB{})
 	})
 
 	It("serves others while connections send nothing, a byte, or a reset (bad-input 28)", func() {

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -19,6 +20,14 @@ import (
 func runReal(args ...string) outcome {
 	GinkgoHelper()
 	return nbtlab(append([]string{"run", "mine.scenario", "--ports", testPorts()}, args...)...)
+}
+
+// opposite is an expectation that is met when another is not.
+func opposite(clause string) string {
+	if rest, not := strings.CutPrefix(clause, "no "); not {
+		return rest
+	}
+	return "no " + clause
 }
 
 // ms00047 is what a stranger can do to a device that nobody has a hand at, and what can be seen of it.
@@ -81,6 +90,51 @@ var _ = Describe("nbtlab run on a real network", func() {
 		Expect(out).To(And(exitWith(exitNot), show("fail (2 steps, 1 expectations, 2 frames", "one on the wire: frame 2")))
 		Expect(out.Stderr).To(ContainSubstring("seen, and must not be: no answer CHAT from pc"))
 		Expect(out.Stderr).NotTo(ContainSubstring("add-name"))
+	})
+
+	Describe("has a device's agent answer for what it can do (bad-input 58)", func() {
+		const nodes = "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\n"
+
+		// says runs a scenario with an agent that answers each request with the next of some lines, at a device that holds CHAT.
+		says := func(can, steps string, answers ...string) outcome {
+			GinkgoHelper()
+			write("mine.scenario", nodes+steps)
+			lines := []string{fmt.Sprintf(`echo '{"nbtlab_agent":1,"name":"x","can":[%s]}'`, can)}
+			for i, answer := range answers {
+				lines = append(lines, fmt.Sprintf(`read -r request; echo '{"id":%d,%s}'`, i+1, answer))
+			}
+			write("agent.sh", strings.Join(append(lines, "cat >/dev/null"), "\n"))
+			device := serve("--addr", "127.79.0.3/8", "--name", "CHAT")
+			Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=sh agent.sh")
+			Expect(device.end()).To(Equal(exitAsExpected))
+			return out
+		}
+
+		It("and takes a refusal for the device's own", func() {
+			out := says(`"add-name"`, "pc  add-name  MAIL\npeer  add-name  FRIEND\n", `"code":3`)
+			Expect(out).To(And(exitWith(exitNot), show("pc add-name MAIL", "NRC_ILLCMD")))
+			out = says(`"add-name"`, "pc  add-name  MAIL\n  -> NRC_ILLCMD\npeer  add-name  FRIEND\n", `"code":3`)
+			Expect(out).To(exitWith(exitAsExpected))
+		})
+
+		It("and takes what it cannot do after all for no answer of the device", func() {
+			out := says(`"add-name"`, "pc  add-name  MAIL\npeer  add-name  FRIEND\n", `"error":"not today"`)
+			Expect(out).To(And(exitWith(exitCannotJudge), show("the agent of pc: it could not do add-name: not today")))
+		})
+
+		DescribeTable("and not for what is on the wire, whatever it says of the name table",
+			func(table, claimed, seen string) {
+				const asks = "peer  inject  status-request to pc id 0x7001\n  -> "
+				out := says(`"adapter-status"`, asks+claimed+", "+seen+"\n", `"code":0,"names":[`+table+`]`)
+				Expect(out).To(exitWith(exitAsExpected), "the agent's word is recorded, and what is on the wire is seen")
+				out = says(`"adapter-status"`, asks+claimed+", "+opposite(seen)+"\n", `"code":0,"names":[`+table+`]`)
+				Expect(out).To(And(exitWith(exitNot), show(opposite(seen))), "the agent's word does not make up for it")
+			},
+			Entry("that it is empty", "", "no CHAT in names pc", "status CHAT from pc"),
+			Entry("that there is more in it", `{"name":"MAIL<20>","number":2,"group":false,"state":"registered"}`,
+				"MAIL in names pc registered", "no status MAIL from pc"),
+		)
 	})
 
 	Describe("cannot judge", func() {
