@@ -82,6 +82,37 @@ var _ = Describe("A scenario on a real wire", func() {
 		Expect(count).To(BeNumerically(">=", 25))
 	})
 
+	// The scenarios are played on a device with the bug, whose agent switches it off and on before one of the steps.
+	It("leaves nothing behind on a device that is restarted, wherever that comes (bad-input 31)", func() {
+		var runs sync.WaitGroup
+		var lock sync.Mutex
+		wrong := map[string]string{}
+		room := make(chan struct{}, 12)
+		for _, name := range []string{"q124565", "q124565-table"} {
+			s, err := harness.FindShipped(name)
+			Expect(err).NotTo(HaveOccurred())
+			for before := range len(s.Cases[0].Steps) + 1 {
+				runs.Go(func() {
+					defer GinkgoRecover()
+					room <- struct{}{}
+					defer func() { <-room }()
+					if r := onScript(fromPowerOn(s, before, "pc restart")); r.Code != 0 {
+						lock.Lock()
+						defer lock.Unlock()
+						wrong[fmt.Sprintf("%s, before step %d", name, before+1)] = r.Stdout + r.Stderr
+					}
+				})
+			}
+			runs.Go(func() {
+				defer GinkgoRecover()
+				r := onScript(fromPowerOn(s, len(s.Cases[0].Steps), ""))
+				Expect(r.Code).To(Equal(1), "without a restart: %s%s", r.Stdout, r.Stderr)
+			})
+		}
+		runs.Wait()
+		Expect(wrong).To(BeEmpty())
+	})
+
 	It("is played with an agent of fifty lines in another language, at a stack that is not ours", func() {
 		lan := newLAN(2)
 		path := filepath.Join(lan.Dir(), "small.scenario")
@@ -123,6 +154,40 @@ var _ = Describe("A scenario on a real wire", func() {
 		Expect(run.Output()).To(ContainSubstring("pc at 10.77.0.1 is silent"))
 	})
 })
+
+// fromPowerOn is a scenario that plays the steps of another up to one, whatever comes of them, then a step of its own, and then
+// asks for what a device that was just switched on has to do.
+func fromPowerOn(s *scenario.Scenario, before int, then string) string {
+	lines := []string{"node pc 10.0.0.10/24", "node peer 10.0.0.20/24", "peer knows CHAT at pc"}
+	for i := range s.Cases[0].Steps[:before] {
+		step := &s.Cases[0].Steps[i]
+		line := step.Text
+		if step.Times > 1 {
+			line += fmt.Sprintf(" x%d", step.Times)
+		}
+		lines = append(lines, line)
+		if step.Verb <= scenario.Ncb && step.Verb != scenario.Listen { // which is not over with its step
+			lines = append(lines, "  -> any")
+		}
+	}
+	return strings.Join(append(lines, then,
+		"peer inject status-request to pc id 0x7ffe", "  -> status from pc, no status CHAT from pc",
+		"peer inject query CHAT to pc id 0x7fff", "  -> no answer CHAT from pc",
+		"pc add-name CHAT", "  -> ok, claim CHAT from pc",
+	), "\n") + "\n"
+}
+
+// onScript runs a scenario with a device that has the bug Q124565.
+func onScript(text string) peers.Result {
+	GinkgoHelper()
+	lan, err := peers.Up(2)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { Expect(lan.Down()).To(Succeed()) }()
+	path := filepath.Join(lan.Dir(), "mine.scenario")
+	Expect(os.WriteFile(path, []byte(text), 0o600)).To(Succeed())
+	return on(lan.Host(2), nbtlab, "run", path, "--dut", "pc="+lan.Host(1).Addr.String(), "--agent", fmt.Sprintf(
+		"pc=ip netns exec %s %s serve --addr %s --model Q124565 --agent", lan.Host(1).Name(), nbtlab, lan.Host(1).Prefix()))
+}
 
 // flat is a verdict without pointers, to be compared and printed.
 func flat(v verdict) string {
