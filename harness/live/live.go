@@ -21,6 +21,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nbtlab/nbtlab/harness/netbios"
@@ -67,7 +68,7 @@ type LAN struct {
 	turn  sync.Mutex
 	awake chan struct{} // the waiting one has to look again
 
-	names, datagrams chan arrival
+	names, datagrams queue
 	streams          chan streamEvent
 	requests         chan func() // what other goroutines want done by the one that owns the stacks
 	done             chan struct{}
@@ -76,6 +77,8 @@ type LAN struct {
 	timers   timerQueue
 	timerSeq uint64
 	out      stack.Outputs
+	unsent   outbox
+	batch    bool // several inputs in a row: what they send goes together
 	cause    uint32
 	runs     bool // Run drives the stacks, and no script
 	step     int32
@@ -116,10 +119,10 @@ type host struct {
 
 // New makes a LAN at time 0.
 func New(opts Options) *LAN {
-	return &LAN{
+	l := &LAN{
 		opts: opts, began: time.Now(), step: -1,
 		byIP:  map[netip.Addr]int{},
-		names: make(chan arrival, queueLen), datagrams: make(chan arrival, queueLen),
+		names: newQueue(), datagrams: newQueue(),
 		streams: make(chan streamEvent, queueLen), requests: make(chan func()),
 		done: make(chan struct{}), awake: make(chan struct{}, 1),
 		dialled: map[netip.AddrPort]bool{},
@@ -127,6 +130,8 @@ func New(opts Options) *LAN {
 		stopped: map[int]chan struct{}{},
 		waiting: time.NewTimer(time.Hour),
 	}
+	l.unsent.init()
+	return l
 }
 
 // Attach puts a stack on an address of this host. Boot makes it, now and at every restart. The error says what to do about
@@ -204,10 +209,14 @@ func (l *LAN) input(node int, in stack.Input) {
 		}
 	}
 	l.out.Reset()
-	l.recordArrivals()
+	if !l.batch {
+		l.settle()
+	}
 }
 
-func (l *LAN) recordArrivals() {
+// settle has everything sent, and records what that brought about.
+func (l *LAN) settle() {
+	l.flush()
 	for _, e := range l.arrivals {
 		l.record(int(e.Node), e.What, e.Cause)
 	}
@@ -247,6 +256,11 @@ func (l *LAN) stepStack(node int, h *host, in stack.Input) {
 func (l *LAN) output(node int, out stack.Output) (wrong string) {
 	h := l.hosts[node]
 	seq := l.record(node, out, l.cause)
+	switch out.(type) {
+	case stack.Open, stack.SendData, stack.Close, stack.Complete, stack.Stopped:
+		l.flush() // what came before is seen before
+	default:
+	}
 	switch out := out.(type) {
 	case stack.Arm:
 		return l.arm(node, out)
@@ -416,12 +430,15 @@ func (l *LAN) next(ctx context.Context, until time.Duration) bool {
 	}
 	l.waiting.Reset(wait)
 	var a arrival
+	var seen *atomic.Int64
 	var e streamEvent
 	var f func()
 	l.turn.Unlock()
 	select {
-	case a = <-l.names:
-	case a = <-l.datagrams:
+	case a = <-l.names.arrivals:
+		seen = &l.names.unseen
+	case a = <-l.datagrams.arrivals:
+		seen = &l.datagrams.unseen
 	case e = <-l.streams:
 	case f = <-l.requests:
 	case <-l.awake:
@@ -432,6 +449,7 @@ func (l *LAN) next(ctx context.Context, until time.Duration) bool {
 	switch {
 	case a.payload != nil:
 		l.arrived(a)
+		seen.Add(-1)
 	case e.stream != nil:
 		l.ringUntil(l.clock())
 		l.streamed(e)
@@ -444,21 +462,29 @@ func (l *LAN) next(ctx context.Context, until time.Duration) bool {
 	return true
 }
 
-// atOnce has a reader hand a datagram to the stacks itself, if nobody has them and nothing came before it. A script is not
+// atOnce has a reader hand datagrams to the stacks itself, if nobody has them and nothing came before. A script is not
 // bypassed: it has to look at what happens.
-func (l *LAN) atOnce(a arrival, queue chan arrival) bool {
-	if len(queue) > 0 || !l.turn.TryLock() {
+func (l *LAN) atOnce(batch []arrival, q *queue) bool {
+	if !l.turn.TryLock() {
 		return false
 	}
 	defer l.turn.Unlock()
-	if !l.runs || l.crash != nil {
+	// One that was taken out of the queue still counts: whoever took it may not have had its turn yet.
+	if q.unseen.Load() > 0 || !l.runs || l.crash != nil {
 		return false
 	}
 	next := time.Duration(-1)
 	if len(l.timers) > 0 {
 		next = l.timers[0].at
 	}
-	l.arrived(a)
+	l.batch = true
+	for _, a := range batch {
+		if l.arrived(a); l.crash != nil {
+			break
+		}
+	}
+	l.batch = false
+	l.settle()
 	if l.crash != nil || len(l.timers) > 0 && l.timers[0].at != next {
 		select {
 		case l.awake <- struct{}{}:
@@ -602,13 +628,13 @@ func (l *LAN) perform(ctx context.Context, m runner.Script) (why string) {
 		case runner.Inject:
 			l.cause = 0
 			l.transmit(a.Node, a.Frame, l.record(a.Node, trace.Injected{Frame: a.Frame}, 0))
-			l.recordArrivals()
+			l.settle()
 		case runner.Emit:
 			l.cause = 0
 			if wrong := l.output(a.Node, a.Out); wrong != "" {
 				return wrong
 			}
-			l.recordArrivals()
+			l.settle()
 		case runner.Restart:
 			if err := l.restartNode(ctx, a.Node); err != nil {
 				return err.Error()

@@ -220,6 +220,100 @@ func (h held) Step(_ time.Duration, in stack.Input, out *stack.Outputs) {
 	}
 }
 
+var _ = Describe("The order of what arrives", func() {
+	It("is kept where one datagram is on its way from the queue as the next one is read", func() {
+		lan := live.New(live.Options{Ports: ports})
+		seen := make(chan byte, 256)
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return first{seen} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		for i := range 100 {
+			live.Overtake(lan, []byte{byte(2 * i)}, []byte{byte(2*i + 1)})
+			for _, want := range []int{2 * i, 2*i + 1} {
+				Eventually(seen).WithTimeout(5 * time.Second).Should(Receive(BeEquivalentTo(want)))
+			}
+		}
+	})
+
+	It("is kept in bursts, on the way in and on the way out", func() {
+		lan := live.New(live.Options{Ports: ports})
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return echo{} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		c := client(host(9))
+		Expect(c.SetReadDeadline(time.Now().Add(10 * time.Second))).To(Succeed())
+		buf := make([]byte, 10)
+		for round := range 50 {
+			for i := range 20 {
+				_, err := c.WriteToUDPAddrPort([]byte{byte(round), byte(i)}, service(host(1), ports.Name))
+				Expect(err).NotTo(HaveOccurred())
+			}
+			for i := range 20 {
+				n, _, err := c.ReadFromUDPAddrPort(buf)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(buf[:n]).To(Equal([]byte{byte(round), byte(i)}))
+			}
+		}
+	})
+})
+
+var _ = Describe("A datagram that the system does not take", func() {
+	It("is counted, and takes none of those that were sent with it (bad-input 33)", func() {
+		lan := live.New(live.Options{Ports: ports})
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return stumbler{} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		c := client(host(9))
+		_, err = c.WriteToUDPAddrPort([]byte("?"), service(host(1), ports.Name))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.SetReadDeadline(time.Now().Add(10 * time.Second))).To(Succeed())
+		buf := make([]byte, 10)
+		for _, want := range []string{"one", "two", "three"} {
+			n, _, err := c.ReadFromUDPAddrPort(buf)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(buf[:n])).To(Equal(want))
+		}
+		Eventually(lan.Counters).WithTimeout(5 * time.Second).Should(And(
+			HaveField("Sent", BeEquivalentTo(3)), HaveField("BytesSent", BeEquivalentTo(11)), HaveField("SendErrors", BeEquivalentTo(4))))
+	})
+})
+
+// stumbler answers with three datagrams among some that cannot be sent: too long, to no port, to no address.
+type stumbler struct{}
+
+func (stumbler) Step(_ time.Duration, in stack.Input, out *stack.Outputs) {
+	d, ok := in.(stack.Datagram)
+	if !ok {
+		return
+	}
+	nowhere := netip.AddrPortFrom(d.From.Addr(), 0)
+	out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: make([]byte, 1<<16)})
+	out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: []byte("one")})
+	out.Add(stack.SendDatagram{From: d.To, To: nowhere, Payload: []byte("lost")})
+	out.Add(stack.SendDatagram{From: d.To, Payload: []byte("lost")})
+	out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: []byte("two")})
+	out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: []byte("three")})
+	out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: make([]byte, 1<<16)})
+}
+
+// first tells of the first byte of every datagram.
+type first struct{ seen chan<- byte }
+
+func (f first) Step(_ time.Duration, in stack.Input, _ *stack.Outputs) {
+	if d, ok := in.(stack.Datagram); ok {
+		f.seen <- d.Payload[0]
+	}
+}
+
+// echo sends every datagram back.
+type echo struct{}
+
+func (echo) Step(_ time.Duration, in stack.Input, out *stack.Outputs) {
+	if d, ok := in.(stack.Datagram); ok {
+		out.Add(stack.SendDatagram{From: d.To, To: d.From, Payload: d.Payload})
+	}
+}
+
 type broken struct{}
 
 func (broken) Step(time.Duration, stack.Input, *stack.Outputs) { panic("out of order") }

@@ -18,13 +18,13 @@ import (
 // sockets are what a host has: two of each UDP service, since one that is bound to an address hears no broadcast, and the
 // listener.
 type sockets struct {
-	name, datagram    *net.UDPConn // on the host's address; they send too
-	nameAll, dgramAll *net.UDPConn // on the broadcast address
+	name, datagram    *udpSocket // on the host's address; they send too
+	nameAll, dgramAll *udpSocket // on the broadcast address
 	listener          *net.TCPListener
 }
 
 func (s *sockets) close() {
-	for _, c := range []*net.UDPConn{s.name, s.datagram, s.nameAll, s.dgramAll} {
+	for _, c := range []*udpSocket{s.name, s.datagram, s.nameAll, s.dgramAll} {
 		if c != nil {
 			_ = c.Close() // nothing is buffered in it
 		}
@@ -84,7 +84,7 @@ func (l *LAN) openSockets(node int, h *host) error {
 	}
 	var err error
 	for _, x := range []struct {
-		conn   **net.UDPConn
+		socket **udpSocket
 		addr   netip.Addr
 		port   uint16
 		shared bool
@@ -95,23 +95,23 @@ func (l *LAN) openSockets(node int, h *host) error {
 		{&h.sockets.dgramAll, h.broadcast, stack.DatagramPort, true},
 	} {
 		at := netip.AddrPortFrom(x.addr, l.real(x.port))
-		if *x.conn, err = bindUDP(at, x.shared); err != nil {
+		if *x.socket, err = bindUDP(at, x.shared); err != nil {
 			return Advise("UDP", at, err)
 		}
 	}
 	if err := l.listen(node, h); err != nil {
 		return err
 	}
-	l.read(h.sockets.name, node, stack.NamePort, false)
-	l.read(h.sockets.datagram, node, stack.DatagramPort, false)
-	l.read(h.sockets.nameAll, node, stack.NamePort, true)
-	l.read(h.sockets.dgramAll, node, stack.DatagramPort, true)
+	l.read(h.sockets.name.batches, node, stack.NamePort, false)
+	l.read(h.sockets.datagram.batches, node, stack.DatagramPort, false)
+	l.read(h.sockets.nameAll.batches, node, stack.NamePort, true)
+	l.read(h.sockets.dgramAll.batches, node, stack.DatagramPort, true)
 	return nil
 }
 
 // bindUDP opens a socket. Every node on a network listens on the same broadcast address, so that one is shared; the node's
 // own is not, so that another program which has it is noticed.
-func bindUDP(at netip.AddrPort, shared bool) (*net.UDPConn, error) {
+func bindUDP(at netip.AddrPort, shared bool) (*udpSocket, error) {
 	var lc net.ListenConfig
 	if shared {
 		lc.Control = reuseAddress
@@ -122,22 +122,24 @@ func bindUDP(at netip.AddrPort, shared bool) (*net.UDPConn, error) {
 	}
 	conn := c.(*net.UDPConn)
 	_ = conn.SetReadBuffer(1 << 20) // the kernel gives what it allows
-	return conn, nil
+	return newUDPSocket(conn), nil
 }
 
 // read turns what arrives at a socket into arrivals, until it is closed. When the stacks cannot keep up, the newest is
 // dropped: what others flood one service with costs the others nothing.
-func (l *LAN) read(conn *net.UDPConn, node int, port uint16, broadcast bool) {
-	queue := l.names
+func (l *LAN) read(from receiver, node int, port uint16, broadcast bool) {
+	queue := &l.names
 	if port == stack.DatagramPort {
-		queue = l.datagrams
+		queue = &l.datagrams
 	}
 	own := netip.AddrPortFrom(l.attaching, l.real(port))
 	l.counters.wait.Go(func() {
-		buf := make([]byte, maxPayload+1)
+		in := newInbox()
+		batch := make([]arrival, 0, maxBatch)
+		expected := minBatch
 		var pause backoff
 		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			n, err := from.ReadBatch(in[:expected], 0)
 			switch {
 			case errors.Is(err, net.ErrClosed):
 				return
@@ -149,29 +151,51 @@ func (l *LAN) read(conn *net.UDPConn, node int, port uint16, broadcast bool) {
 				continue
 			}
 			pause.reset()
-			from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-			l.counters.received.Add(1)
-			l.counters.bytesReceived.Add(uint64(n))
-			switch {
-			case broadcast && from == own:
-				l.counters.own.Add(1)
-				continue
-			case n > maxPayload:
-				l.counters.tooLong.Add(1)
-				continue
+			for i := range n {
+				from, payload := in.datagram(i)
+				l.counters.received.Add(1)
+				l.counters.bytesReceived.Add(uint64(len(payload)))
+				switch {
+				case broadcast && from == own:
+					l.counters.own.Add(1)
+				case len(payload) > maxPayload:
+					l.counters.tooLong.Add(1)
+				default:
+					from = netip.AddrPortFrom(from.Addr(), l.wellKnown(from.Port()))
+					payload = append(make([]byte, 0, len(payload)), payload...)
+					batch = append(batch, arrival{node, port, from, broadcast, payload})
+				}
 			}
-			a := arrival{node, port, netip.AddrPortFrom(from.Addr(), l.wellKnown(from.Port())), broadcast, nil}
-			a.payload = append(make([]byte, 0, n), buf[:n]...)
-			if l.atOnce(a, queue) {
-				continue
-			}
-			select {
-			case queue <- a:
-			default:
-				l.counters.queueFull.Add(1)
-			}
+			l.handOver(batch, queue)
+			expected = min(max(2*n, minBatch), maxBatch)
+			clear(batch)
+			batch = batch[:0]
 		}
 	})
+}
+
+// queue is what the readers of a service have read and the stacks have not looked at yet.
+type queue struct {
+	arrivals chan arrival
+	unseen   atomic.Int64 // those in it, and the one that was taken out and waits for the stacks
+}
+
+func newQueue() queue { return queue{arrivals: make(chan arrival, queueLen)} }
+
+// handOver hands the stacks what was read, at once or through the queue.
+func (l *LAN) handOver(batch []arrival, q *queue) {
+	if len(batch) == 0 || l.atOnce(batch, q) {
+		return
+	}
+	for _, a := range batch {
+		q.unseen.Add(1)
+		select {
+		case q.arrivals <- a:
+		default:
+			q.unseen.Add(-1)
+			l.counters.queueFull.Add(1)
+		}
+	}
 }
 
 // backoff waits longer the more often in a row something fails, so that a storm of errors does not become a busy loop.
@@ -225,28 +249,6 @@ func (l *LAN) firstStack() int {
 		}
 	}
 	return -1
-}
-
-// transmit sends a datagram from a node's own port of the service. One to the node itself never leaves it.
-func (l *LAN) transmit(node int, d stack.SendDatagram, seq uint32) {
-	h := l.hosts[node]
-	conn := h.sockets.name
-	if d.From.Port() == stack.DatagramPort {
-		conn = h.sockets.datagram
-	}
-	to := netip.AddrPortFrom(d.To.Addr(), l.real(d.To.Port()))
-	if _, err := conn.WriteToUDPAddrPort(d.Payload, to); err != nil {
-		// No route, no buffer, no interface: to a stack that is a datagram which got lost.
-		l.counters.sendErrors.Add(1)
-		return
-	}
-	l.counters.sent.Add(1)
-	l.counters.bytesSent.Add(uint64(len(d.Payload)))
-	for i, other := range l.hosts {
-		if other.device != nil && (d.Broadcast || other.prefix.Addr() == d.To.Addr()) {
-			l.arrivals = append(l.arrivals, trace.Event{What: stack.Datagram(d), Cause: seq, Node: int16(i)})
-		}
-	}
 }
 
 // counters count what passed and what did not. Wait is for the goroutines of a LAN.

@@ -48,7 +48,8 @@ func BenchmarkLive(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := samba.Nmbd(); err != nil {
+	daemon, err := samba.Nmbd()
+	if err != nil {
 		b.Fatal(err)
 	}
 	serve, err := lan.Host(2).Start(build(b), "serve", "--addr", lan.Host(2).Prefix().String(), "--name", "SERVED<00>")
@@ -64,7 +65,7 @@ func BenchmarkLive(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	nmbd, ours := newServer(b, conn, lan.Host(1), "BENCH<00>"), newServer(b, conn, lan.Host(2), "SERVED<00>")
+	nmbd, ours := newServer(b, conn, daemon, lan.Host(1), "BENCH<00>"), newServer(b, conn, serve, lan.Host(2), "SERVED<00>")
 	nmbd.wait(b)
 	ours.wait(b)
 	time.Sleep(10 * time.Second) // nmbd goes on registering
@@ -72,7 +73,9 @@ func BenchmarkLive(b *testing.B) {
 	for b.Loop() {
 		for range benchRounds {
 			for _, s := range []*server{nmbd, ours} {
+				before := s.worked(b)
 				s.rates = append(s.rates, s.rate(b, benchQueries))
+				s.work = append(s.work, (s.worked(b)-before)/benchQueries)
 				median, quick := s.times(b, benchSingles)
 				s.medians, s.quick = append(s.medians, median), append(s.quick, quick)
 			}
@@ -82,16 +85,19 @@ func BenchmarkLive(b *testing.B) {
 			ours.rate(b, benchQueries)
 		}
 		after := resident(b, serve.Pid())
-		rate, theirs := middle(ours.rates), middle(nmbd.rates)
-		answer, its := middle(ours.medians), middle(nmbd.medians)
-		fmt.Printf("\n%d in flight: serve %.0f queries/s, nmbd %.0f: ratio %.2f (want 2 or more)\n", benchInFlight, rate, theirs, rate/theirs)
-		fmt.Printf("one in flight: serve answers in %.1f us, nmbd in %.1f us (medians): ratio %.2f (want 0.6 or less)\n",
-			answer*1e6, its*1e6, answer/its)
-		quick, itsQuick := middle(ours.quick), middle(nmbd.quick)
-		fmt.Printf("the quickest tenth: %.1f us and %.1f us: ratio %.2f\n", quick*1e6, itsQuick*1e6, quick/itsQuick)
+		rate := ratiosOf(ours.rates, nmbd.rates)
+		answer := ratiosOf(ours.medians, nmbd.medians)
+		fmt.Printf("\n%d in flight: serve %.0f queries/s, nmbd %.0f: ratio %s (want 2 or more)\n",
+			benchInFlight, middle(ours.rates), middle(nmbd.rates), rate)
+		fmt.Printf("processor time of a query then: serve %.1f us, nmbd %.1f us: ratio %s\n",
+			middle(ours.work)*1e6, middle(nmbd.work)*1e6, ratiosOf(ours.work, nmbd.work))
+		fmt.Printf("one in flight: serve answers in %.1f us, nmbd in %.1f us (medians): ratio %s (want 0.6 or less)\n",
+			middle(ours.medians)*1e6, middle(nmbd.medians)*1e6, answer)
+		fmt.Printf("the quickest tenth: %.1f us and %.1f us: ratio %s\n",
+			middle(ours.quick)*1e6, middle(nmbd.quick)*1e6, ratiosOf(ours.quick, nmbd.quick))
 		fmt.Printf("resident memory of serve before and after a million queries: %d KiB, %d KiB\n", before, after)
-		b.ReportMetric(rate/theirs, "rate-ratio")
-		b.ReportMetric(answer/its, "latency-ratio")
+		b.ReportMetric(middle(rate), "rate-ratio")
+		b.ReportMetric(middle(answer), "latency-ratio")
 		b.ReportMetric(float64(after-before), "KiB-grown")
 	}
 }
@@ -116,20 +122,21 @@ func bytesOf(text string) netbios.Name {
 
 // server is one that is asked.
 type server struct {
-	conn                  int
-	to                    netip.AddrPort
-	sockaddr              unix.SockaddrInet4
-	name                  netbios.Name
-	query                 []byte
-	id                    uint16
-	rates, medians, quick []float64
+	conn                        int
+	to                          netip.AddrPort
+	process                     *peers.Process
+	sockaddr                    unix.SockaddrInet4
+	name                        netbios.Name
+	query                       []byte
+	id                          uint16
+	rates, work, medians, quick []float64 // of each round
 }
 
 // newServer makes the query once: what asks must not take longer than what answers.
-func newServer(b *testing.B, conn int, at *peers.Host, name string) *server {
+func newServer(b *testing.B, conn int, process *peers.Process, at *peers.Host, name string) *server {
 	b.Helper()
 	s := &server{
-		conn: conn, to: netip.AddrPortFrom(at.Addr, 137), sockaddr: unix.SockaddrInet4{Port: 137, Addr: at.Addr.As4()},
+		conn: conn, process: process, to: netip.AddrPortFrom(at.Addr, 137), sockaddr: unix.SockaddrInet4{Port: 137, Addr: at.Addr.As4()},
 		name: bytesOf(name),
 	}
 	var err error
@@ -218,6 +225,30 @@ func (s *server) times(b *testing.B, queries int) (median, quick float64) {
 		b.Fatalf("%s does not answer any more", s.to)
 	}
 	return times[len(times)/2], times[len(times)/10]
+}
+
+// worked is the processor time that the server has taken, in seconds.
+func (s *server) worked(b *testing.B) float64 {
+	took, err := s.process.Worked()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return took.Seconds()
+}
+
+// ratios are those of one list of measurements to another, pair by pair: what else the machine did hit both of a pair.
+type ratios []float64
+
+func ratiosOf(ours, theirs []float64) ratios {
+	list := make(ratios, len(ours))
+	for i := range list {
+		list[i] = ours[i] / theirs[i]
+	}
+	return list
+}
+
+func (r ratios) String() string {
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", middle(r), slices.Min(r), slices.Max(r))
 }
 
 func middle(list []float64) float64 {
