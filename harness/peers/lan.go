@@ -13,6 +13,7 @@ package peers
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -112,6 +113,27 @@ func (l *LAN) build(hosts int) error {
 		}
 	}
 	return nil
+}
+
+// Unplug takes the cables of all hosts out of the bridge, and calls f where their other ends are, with the indexes of those
+// interfaces in the order of the hosts. F is called like that of [Host.In]; nothing passes but what its sockets pass on.
+func (l *LAN) Unplug(f func(interfaces []int) error) error {
+	sw := &Host{lan: l, name: l.bridge()}
+	return sw.In(func() error {
+		ends := make([]int, len(l.hosts))
+		for i := range l.hosts {
+			port := "p" + strconv.Itoa(i+1)
+			if err := ip("-n", sw.name, "link", "set", port, "nomaster"); err != nil {
+				return err
+			}
+			end, err := net.InterfaceByName(port)
+			if err != nil {
+				return err
+			}
+			ends[i] = end.Index
+		}
+		return f(ends)
+	})
 }
 
 func (l *LAN) bridge() string { return l.tag + "-sw" }
