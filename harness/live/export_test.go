@@ -3,8 +3,11 @@
 package live
 
 import (
+	"net"
 	"net/netip"
 	"runtime"
+
+	"golang.org/x/net/ipv4"
 
 	"github.com/nbtlab/nbtlab/harness/stack"
 )
@@ -22,4 +25,30 @@ func Overtake(l *LAN, first, second []byte) {
 	}
 	l.turn.Unlock()
 	l.handOver([]arrival{{port: stack.NamePort, from: from, payload: second}}, &l.names)
+}
+
+// Storm has the first stack of a LAN read from a socket that fails with an error so many times, then gives a datagram, and
+// then is closed.
+func Storm(l *LAN, err error, times int, from netip.AddrPort, payload []byte) {
+	l.read(&storm{err, times, from, payload}, 0, stack.NamePort, false)
+}
+
+type storm struct {
+	err     error
+	left    int
+	from    netip.AddrPort
+	payload []byte
+}
+
+func (s *storm) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
+	switch {
+	case s.left > 0:
+		s.left--
+		return 0, s.err
+	case s.payload == nil:
+		return 0, net.ErrClosed
+	}
+	ms[0].Addr, ms[0].N = net.UDPAddrFromAddrPort(s.from), copy(ms[0].Buffers[0], s.payload)
+	s.payload = nil
+	return 1, nil
 }

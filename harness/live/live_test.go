@@ -278,6 +278,26 @@ var _ = Describe("A datagram that the system does not take", func() {
 	})
 })
 
+var _ = Describe("A storm of errors on reading", func() {
+	It("is counted and waited out, longer each time, and what comes after it is answered (bad-input 33)", func() {
+		lan := live.New(live.Options{Ports: ports})
+		_, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return echo{} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		c := client(host(9))
+		began := time.Now()
+		live.Storm(lan, syscall.ENOBUFS, 7, c.LocalAddr().(*net.UDPAddr).AddrPort(), []byte("good"))
+		Expect(c.SetReadDeadline(time.Now().Add(10 * time.Second))).To(Succeed())
+		buf := make([]byte, 10)
+		n, _, err := c.ReadFromUDPAddrPort(buf)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(buf[:n])).To(Equal("good"))
+		// 1, 2, 4 ... 64 ms; a wait may take longer, never less.
+		Expect(time.Since(began)).To(BeNumerically(">=", 127*time.Millisecond))
+		Expect(lan.Counters().ReceiveErrors).To(BeEquivalentTo(7))
+	})
+})
+
 // stumbler answers with three datagrams among some that cannot be sent: too long, to no port, to no address.
 type stumbler struct{}
 
