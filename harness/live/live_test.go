@@ -551,6 +551,19 @@ var _ = Describe("A tape", func() {
 		_, _ = x.Read(make([]byte, 100))
 		Expect(x.Close()).To(Succeed())
 		do(lan, index, netbios.NCB{Command: netbios.Call, Name: name("CHAT"), CallName: name("CHAT")})
+		Eventually(func() int { // the stack hears of the stranger's end when it gets there
+			c, err := capture.ReadFile(path)
+			if err != nil {
+				return 0 // as far as it has been written it may not even have a header
+			}
+			ends := 0
+			for _, f := range c.Frames {
+				if f.Kind == trace.Fin {
+					ends++
+				}
+			}
+			return ends
+		}).WithTimeout(10 * time.Second).Should(Equal(2))
 		cancel()
 		Expect(<-ended).To(Succeed())
 		lan.Close()
