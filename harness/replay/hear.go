@@ -220,10 +220,10 @@ func (m *Performance) known(h *heard) bool {
 
 // tell has a peer answer where a name is.
 func (m *Performance) tell(c *Call, h *heard) bool {
-	node, cast := m.node[c.To.Addr()]
-	if !cast {
-		node = 1
+	if len(m.cast.Peers) == 0 {
+		return false
 	}
+	node := max(m.node[c.To.Addr()], 1) // the host may have sent to itself, or to one whom nobody plays
 	var flags nbt.NBFlags
 	if c.Group {
 		flags = nbt.NBGroup

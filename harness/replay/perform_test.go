@@ -301,6 +301,20 @@ var _ = Describe("A capture performed before a device", func() {
 		Expect(sent).To(BeNumerically(">", 100))
 	})
 
+	It("answers the device where a name is that the host had itself, or sent to at its own address", func() {
+		list := frames("q124565/fixed.pcap")
+		own := 0
+		for i := range list {
+			if list[i].From.Addr() == peer && list[i].Kind == trace.UDP && list[i].From.Port() == stack.DatagramPort {
+				list[i].To, list[i].Broadcast = netip.AddrPortFrom(peer, stack.DatagramPort), false
+				own++
+			}
+		}
+		Expect(own).NotTo(BeZero())
+		p := perform(seen(peer, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Asked).NotTo(BeZero())
+	})
+
 	DescribeTable("refuses a cast in which names would become one, or that is about nobody",
 		func(from, to, want string) {
 			f, err := netbios.ParseName(from)
