@@ -61,7 +61,7 @@ func (m *Performance) see(e, cause *trace.Event) {
 func (m *Performance) lineState(node int, conn stack.Conn, s lineState) {
 	for _, l := range m.lines {
 		if l.node == node && l.conn == conn {
-			l.state = s
+			m.become(l, s)
 		}
 	}
 }
@@ -90,12 +90,12 @@ func (m *Performance) hear(f *trace.Frame) {
 
 // match finds the frame of the host that one of the device stands for, among those that are due or were given up.
 func (m *Performance) match(h *heard) bool {
-	k := m.heardKey(h)
-	n := slices.IndexFunc(m.due, func(i int) bool { return m.keyOf(&m.v.Frames[i], &m.v.read[i]) == k })
+	h.key = m.heardKey(h)
+	n := slices.IndexFunc(m.due, func(d dueFrame) bool { return d.key == h.key })
 	if n < 0 {
 		return false
 	}
-	i := m.due[n]
+	i := m.due[n].frame
 	m.due = slices.Delete(m.due, n, n+1)
 	if m.fates[i] == missed {
 		m.late++
@@ -119,11 +119,12 @@ func (m *Performance) pair(i int, h *heard) {
 		}
 		t.captured = f.Conn
 		m.lines[f.Conn] = &line{node: m.node[f.To.Addr()]}
+		m.dialling++
 		m.connect(h.frame.From)
 		m.reread(h.tap)
 	case f.Kind == trace.Refuse:
 		if l := m.lines[f.Conn]; l != nil {
-			l.state = gone
+			m.become(l, gone)
 		}
 	case f.Kind == trace.Message:
 		if l := m.lines[f.Conn]; l != nil && r.ssn != h.read.ssn {
@@ -144,7 +145,8 @@ func (m *Performance) connect(from netip.AddrPort) {
 		}
 		for addr, e := range m.inbound {
 			if l := m.lines[t.captured]; l.conn == 0 && l.node == e.node && addr.Port() == from.Port() {
-				t.end, l.conn, l.state = e, e.conn, established
+				t.end, l.conn = e, e.conn
+				m.become(l, established)
 				delete(m.inbound, addr)
 				return
 			}
@@ -205,7 +207,7 @@ func (m *Performance) heardKey(h *heard) key {
 // call that it was made to do.
 func (m *Performance) known(h *heard) bool {
 	r := &h.read
-	if h.frame.Kind != trace.UDP || r.bad || r.reply || r.service != nameService || r.kind != nbt.KindQuery {
+	if h.frame.Kind != trace.UDP || r.name == (netbios.Name{}) || r.bad || r.reply || r.service != nameService || r.kind != nbt.KindQuery {
 		return false
 	}
 	for k := len(m.made) - 1; k >= 0; k-- {
@@ -241,8 +243,25 @@ func (m *Performance) tell(c *Call, h *heard) bool {
 
 // concerns reports whether a request of the device is about a name that the captured host had or used.
 func (m *Performance) concerns(n netbios.Name) bool {
+	if n == (netbios.Name{}) {
+		return false
+	}
 	if slices.ContainsFunc(m.h.Held, func(h Held) bool { return h.Name == n }) {
 		return true
 	}
 	return slices.ContainsFunc(m.h.Calls, func(c Call) bool { return c.Name == n || c.Remote == n })
+}
+
+// sends reports whether the device was made to send datagrams like one.
+func (m *Performance) sends(r *meaning) bool {
+	return slices.ContainsFunc(m.made, func(c made) bool {
+		switch c.Verb {
+		case scenario.SendDatagram:
+			return c.Name == r.from && c.Remote == r.name
+		case scenario.SendBroadcast:
+			return c.Name == r.from && r.dgm == nbt.DgmBroadcast
+		default:
+			return false
+		}
+	})
 }

@@ -71,7 +71,10 @@ type Performance struct {
 	queue   []runner.Action
 	why     string // it cannot go on
 
-	lines    map[int]*line // by connection of the capture
+	lines    map[int]*line         // by connection of the capture
+	dialling int                   // of them
+	verbs    map[int]scenario.Verb // of the history's calls, by their IDs
+	requests map[request]bool      // that the captured host sent
 	lastConn stack.Conn
 	taps     map[int]*tapped
 	inbound  map[netip.AddrPort]end // connections that the device opened, by its end
@@ -90,7 +93,7 @@ type Performance struct {
 	lsns    map[int]uint8
 
 	fates    []fate
-	due      []int          // indexes of the host's frames that the device may still send the like of, in order
+	due      []dueFrame     // the host's frames that the device may still send the like of, in order
 	excuses  map[int]string // why nothing is concluded when one of them does not come
 	got      map[int]*heard // by index of the frame that it stands for
 	early    []*heard       // what stands for no frame, or for none yet
@@ -111,6 +114,12 @@ type cue struct {
 	frame int // index, or -1
 	call  *Call
 	at    time.Duration
+}
+
+// request is what tells an answer which request it is for.
+type request struct {
+	service service
+	id      uint16
 }
 
 type stage uint8
@@ -138,12 +147,26 @@ const (
 	ignored             // it says nothing of the stack
 )
 
+// dueFrame is a frame of the host, by its index, with what a frame of the device that stands for it has to be.
+type dueFrame struct {
+	frame int
+	key   key
+}
+
 // line is a connection of the capture, as it is performed.
 type line struct {
 	node  int
 	conn  stack.Conn
 	state lineState
 	wrong bool // it is not as it was
+}
+
+// become notes how a connection stands now.
+func (m *Performance) become(l *line, s lineState) {
+	if l.state == dialling {
+		m.dialling--
+	}
+	l.state = s
 }
 
 type lineState uint8
@@ -181,6 +204,7 @@ type heard struct {
 	tap   int
 	pos   int // the cue whose turn it was
 	knew  bool
+	key   key // as long as it stands for no frame of the host
 }
 
 // Perform prepares a performance of what a view shows, on a LAN that keeps a record. The error is about the view or the cast.
@@ -194,6 +218,7 @@ func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Perfor
 	}
 	m := &Performance{
 		v: v, h: h, o: o, cast: cast, mask: newMask(v, &cast), node: map[netip.Addr]int{v.Host: 0}, since: -1, record: record,
+		verbs: map[int]scenario.Verb{}, requests: map[request]bool{},
 		lines: map[int]*line{}, taps: map[int]*tapped{}, inbound: map[netip.AddrPort]end{},
 		nums: map[netbios.Name]uint8{}, lsns: map[int]uint8{},
 		fates: make([]fate, len(v.Frames)), excuses: map[int]string{}, got: map[int]*heard{}, given: map[string]int{},
@@ -201,6 +226,14 @@ func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Perfor
 	}
 	for i, p := range cast.Peers {
 		m.node[p.Captured] = i + 1
+	}
+	for i := range h.Calls {
+		m.verbs[h.Calls[i].ID] = h.Calls[i].Verb
+	}
+	for i := range v.read {
+		if q := &v.read[i]; q.out && !q.bad && !q.reply {
+			m.requests[request{q.service, q.id}] = true
+		}
 	}
 	call := 0
 	for i := range v.Frames {
@@ -510,17 +543,20 @@ func (m *Performance) pass(i int) {
 		m.excuses[i] = apartTool
 	}
 	k := m.keyOf(&m.v.Frames[i], &m.v.read[i])
+	l := m.lines[m.v.Frames[i].Conn]
+	tooEarly := m.v.Frames[i].Conn != 0 && l != nil && l.wrong
 	for n, h := range m.early {
-		if !h.knew && m.heardKey(h) == k {
+		if !h.knew && h.key == k && !tooEarly {
 			m.early = slices.Delete(m.early, n, n+1)
 			m.pair(i, h)
 			return
 		}
 	}
-	if len(m.due) == maxDue {
-		m.due = m.due[1:] // it is too late for that one
+	if len(m.due) == maxDue { // there is one for which it is too late: one that nothing is concluded from, if there is one
+		n := max(0, slices.IndexFunc(m.due, func(d dueFrame) bool { return m.excuses[d.frame] != "" }))
+		m.due = slices.Delete(m.due, n, n+1)
 	}
-	m.due = append(m.due, i)
+	m.due = append(m.due, dueFrame{i, k})
 }
 
 // lack waits for what the host had sent by now and the device has not, within its limit. It returns nil when nothing more is
@@ -549,9 +585,9 @@ func (m *Performance) lack(now time.Duration) runner.Action {
 // expected is when, at the latest, what is awaited would have come if it took as long as in the capture.
 func (m *Performance) expected() time.Duration {
 	at := m.since
-	for _, i := range m.due {
-		if m.awaits(i) {
-			at = max(at, m.anchor.live+m.v.Frames[i].At-m.anchor.at)
+	for _, d := range m.due {
+		if m.awaits(d) {
+			at = max(at, m.anchor.live+m.v.Frames[d.frame].At-m.anchor.at)
 		}
 	}
 	return at
@@ -559,15 +595,7 @@ func (m *Performance) expected() time.Duration {
 
 // lacking reports whether anything is awaited.
 func (m *Performance) lacking() bool {
-	if m.halting || m.calling() {
-		return true
-	}
-	for _, l := range m.lines {
-		if l.state == dialling {
-			return true
-		}
-	}
-	return slices.ContainsFunc(m.due, m.awaits)
+	return m.halting || m.dialling > 0 || m.calling() || slices.ContainsFunc(m.due, m.awaits)
 }
 
 // calling reports whether the call whose turn it is needs what another one has not returned yet, or a frame is awaited that a
@@ -578,7 +606,7 @@ func (m *Performance) calling() bool {
 		if x.held || waitsForOthers(x.Verb) {
 			continue
 		}
-		if slices.ContainsFunc(m.due, func(i int) bool { return m.h.roles[i].call == x.ID && m.awaits(i) }) || m.needs(x.Call) {
+		if slices.ContainsFunc(m.due, func(d dueFrame) bool { return m.h.roles[d.frame].call == x.ID && m.awaits(d) }) || m.needs(x.Call) {
 			return true
 		}
 	}
@@ -598,7 +626,8 @@ func (m *Performance) needs(x *Call) bool {
 func waitsForOthers(v scenario.Verb) bool { return v == scenario.Listen }
 
 // awaits reports whether a frame of the host is waited for. Nobody waits for the error that a datagram may bring about.
-func (m *Performance) awaits(i int) bool {
+func (m *Performance) awaits(d dueFrame) bool {
+	i := d.frame
 	if m.fates[i] != open {
 		return false
 	}
@@ -627,11 +656,11 @@ func (m *Performance) giveUp(now time.Duration) {
 	m.halting = false
 	for _, l := range m.lines {
 		if l.state == dialling {
-			l.state = gone
+			m.become(l, gone)
 		}
 	}
-	for _, i := range m.due {
-		if m.awaits(i) {
+	for _, d := range m.due {
+		if i := d.frame; m.awaits(d) {
 			m.fates[i] = missed
 			m.given[kindOf(&m.v.Frames[i], &m.v.read[i])]++
 			m.anchor = anchor{now, max(m.anchor.at, m.v.Frames[i].At)}
@@ -653,10 +682,8 @@ func (m *Performance) excuse(i int) string {
 		}
 	}
 	if call := m.h.roles[i].call; call >= 0 {
-		for k := range m.h.Calls {
-			if c := &m.h.Calls[k]; c.ID == call && m.unasked(c.Verb) && c.Verb != scenario.Listen {
-				return "the device was not told to"
-			}
+		if verb := m.verbs[call]; m.unasked(verb) && verb != scenario.Listen {
+			return "the device was not told to"
 		}
 	}
 	return ""
@@ -738,15 +765,7 @@ func (m *Performance) send(i int) (a runner.Action, why string) {
 }
 
 // asked reports whether a response has the identifier of something that the captured host sent.
-func (m *Performance) asked(r *meaning) bool {
-	for i := range m.v.read {
-		q := &m.v.read[i]
-		if q.out && !q.bad && q.service == r.service && !q.reply && q.id == r.id {
-			return true
-		}
-	}
-	return false
-}
+func (m *Performance) asked(r *meaning) bool { return m.requests[request{r.service, r.id}] }
 
 // sendOn plays what a peer does on a connection.
 func (m *Performance) sendOn(i, node int) (a runner.Action, why string) {
@@ -757,12 +776,16 @@ func (m *Performance) sendOn(i, node int) (a runner.Action, why string) {
 	if f.Kind == trace.Connect {
 		m.lastConn++
 		m.lines[f.Conn] = &line{node: node, conn: m.lastConn}
+		m.dialling++
 		return runner.Emit{Node: node, Out: stack.Open{
 			Conn: m.lastConn, To: netip.AddrPortFrom(m.cast.Device.Addr(), stack.SessionPort),
 		}}, ""
 	}
 	l := m.lines[f.Conn]
 	if l == nil || l.state != established {
+		if l != nil {
+			l.wrong = true // the device ended it while the host still listened
+		}
 		return nil, "its connection has not come about, or is over"
 	}
 	switch f.Kind {

@@ -3,6 +3,7 @@
 package replay_test
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,6 +39,12 @@ func everything(string) bool { return true }
 // perform plays the peers of a view before one of our nodes, on a simulated network.
 func perform(v *replay.View, model string, o replay.PerformOptions, names ...replay.Binding) performed {
 	GinkgoHelper()
+	return performBefore(v, model, o, func(s stack.Stack) stack.Stack { return s }, names...)
+}
+
+// performBefore is perform with another stack around the node.
+func performBefore(v *replay.View, model string, o replay.PerformOptions, around func(stack.Stack) stack.Stack, names ...replay.Binding) performed {
+	GinkgoHelper()
 	set, err := fault.Parse(model)
 	Expect(err).NotTo(HaveOccurred())
 	network := netip.MustParsePrefix("10.77.0.1/24")
@@ -68,7 +75,7 @@ func perform(v *replay.View, model string, o replay.PerformOptions, names ...rep
 	}
 	attach("device", network, func(id uint16) stack.Stack {
 		cfg.FirstID = id
-		return node.New(cfg)
+		return around(node.New(cfg))
 	})
 	for _, p := range cast.Peers {
 		attach(p.Captured.String(), p.Place, func(uint16) stack.Stack { return mute{} })
@@ -315,6 +322,69 @@ var _ = Describe("A capture performed before a device", func() {
 		Expect(p.Asked).NotTo(BeZero())
 	})
 
+	It("fails a device that resets a connection on which the peer has more to say, though it answers all else", func() {
+		p := performBefore(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{
+			Can: everything, Tolerate: []string{"missing name release request"},
+		}, func(s stack.Stack) stack.Stack { return nervous{s} })
+		Expect(p.Verdict).To(Equal(check.Fail))
+		Expect(texts(p.Divergences)).To(Equal([]string{"the host sent nothing, the device reset", "the host sent fin, the device nothing"}))
+	})
+
+	It("fails a device that sends every datagram of its applications twice", func() {
+		v := seen(peer, frames("q124565/fixed.pcap"))
+		p := performBefore(v, "fixed", replay.PerformOptions{Can: everything}, func(s stack.Stack) stack.Stack { return doubling{s} })
+		Expect(p.Verdict).To(Equal(check.Fail))
+		Expect(texts(p.Divergences)).To(ContainElement(HavePrefix("the host sent nothing, the device direct unique datagram CHAT<20> from FRIEND<20>")))
+	})
+
+	It("cannot judge a device that never stops talking, and keeps only so much of it", func() {
+		p := performBefore(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything},
+			func(s stack.Stack) stack.Stack { return babbling{s} })
+		Expect(p.Verdict).To(Equal(check.CannotJudge))
+		Expect(p.Why).To(Equal("the device sent more than 4096 frames that the host did not"))
+	})
+
+	It("comes to an end with any capture, however it is damaged (bad-input 29)", func() {
+		dice := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
+		sent := 0
+		for _, path := range []string{
+			"q124565/fixed.pcap", "q124565-table/fixed.pcap", "nbns-challenge/silent-owner/fixed.pcap", "nbns-types/m-claims/fixed.pcap",
+			"recorded/lifecycle-wins.pcap", "recorded/nmbd-master-lifecycle.pcap",
+		} {
+			for range 40 {
+				list := frames(path)
+				for range 1 + dice.IntN(8) {
+					f := &list[dice.IntN(len(list))]
+					switch dice.IntN(6) {
+					case 0:
+						if len(f.Payload) > 0 {
+							f.Payload[dice.IntN(len(f.Payload))] ^= 1 << dice.IntN(8)
+						}
+					case 1:
+						f.Payload = f.Payload[:dice.IntN(len(f.Payload)+1)]
+					case 2:
+						f.From, f.To = f.To, f.From
+					case 3:
+						f.Kind = trace.FrameKind(dice.IntN(6))
+					case 4:
+						f.Conn = dice.IntN(4)
+					case 5:
+						f.At = time.Duration(dice.Int64N(int64(time.Hour)))
+					}
+				}
+				host := list[dice.IntN(len(list))].From.Addr()
+				v := seen(host, list)
+				if len(v.Peers()) > 20 {
+					continue
+				}
+				p := perform(v, "fixed", replay.PerformOptions{Can: everything, MaxPause: time.Minute})
+				Expect(p.Why).NotTo(ContainSubstring("crashed"))
+				sent += p.Sent
+			}
+		}
+		Expect(sent).To(BeNumerically(">", 500))
+	})
+
 	DescribeTable("refuses a cast in which names would become one, or that is about nobody",
 		func(from, to, want string) {
 			f, err := netbios.ParseName(from)
@@ -336,4 +406,43 @@ var _ = Describe("A capture performed before a device", func() {
 func end(p performed) time.Duration {
 	wire := trace.Wire(p.trace)
 	return wire[len(wire)-1].At
+}
+
+// nervous resets a connection when data comes on it after the session request.
+type nervous struct{ stack.Stack }
+
+func (n nervous) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	if d, ok := in.(stack.Data); ok && d.Bytes[0] == byte(nbt.SsnMessage) {
+		out.Add(stack.Close{Conn: d.Conn, Abort: true})
+		in = stack.Closed{Conn: d.Conn, Reason: stack.Reset}
+	}
+	n.Stack.Step(at, in, out)
+}
+
+// doubling sends every datagram of the datagram service twice.
+type doubling struct{ stack.Stack }
+
+func (d doubling) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	d.Stack.Step(at, in, out)
+	for _, o := range slices.Clone(out.All()) {
+		if x, ok := o.(stack.SendDatagram); ok && x.From.Port() == stack.DatagramPort {
+			out.Add(x)
+		}
+	}
+}
+
+// babbling asks for a name a thousand times whenever it hears something.
+type babbling struct{ stack.Stack }
+
+func (b babbling) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	b.Stack.Step(at, in, out)
+	if d, ok := in.(stack.Datagram); ok {
+		name, err := netbios.ParseName("BABBLE")
+		Expect(err).NotTo(HaveOccurred())
+		payload, err := nbt.Query(1, name).AppendBinary(nil)
+		Expect(err).NotTo(HaveOccurred())
+		for range 1000 {
+			out.Add(stack.SendDatagram{From: netip.MustParseAddrPort("10.77.0.1:137"), To: d.From, Payload: payload})
+		}
+	}
 }

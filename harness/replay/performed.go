@@ -85,6 +85,8 @@ func (m *Performance) decide(p *Performed, interrupted string) {
 	switch {
 	case interrupted != "" || m.why != "":
 		p.Verdict, p.Why = check.CannotJudge, cmp.Or(interrupted, m.why)
+	case m.dropped > 0:
+		p.Verdict, p.Why = check.CannotJudge, fmt.Sprintf("the device sent more than %d frames that the host did not", maxEarly)
 	case len(p.Divergences) > 0:
 		p.Verdict = check.Fail
 	case m.o.Cut != "":
@@ -94,8 +96,6 @@ func (m *Performance) decide(p *Performed, interrupted string) {
 		p.Why = fmt.Sprintf("more than %d frames concern the host: only the first are played, and in them the device does as it did", len(m.v.Frames))
 	case p.Judged == 0:
 		p.Verdict, p.Why = check.CannotJudge, "nothing that the host sent is an answer to anything that could be sent to the device"
-	case m.dropped > 0:
-		p.Verdict, p.Why = check.CannotJudge, fmt.Sprintf("the device sent more than %d frames that the host did not", maxEarly)
 	default:
 		p.Verdict = check.Pass
 	}
@@ -176,6 +176,12 @@ func (m *Performance) fieldsDiffering(i int, h *heard) []string {
 
 // extras are the frames of the device that stand for none of the host's.
 func (m *Performance) extras(p *Performed, broken map[int]bool) {
+	ends := map[int]int{} // of connections, the last cue
+	for n := range m.cues {
+		if i := m.cues[n].frame; i >= 0 && m.v.Frames[i].Conn != 0 {
+			ends[m.v.Frames[i].Conn] = n
+		}
+	}
 	for _, h := range m.early {
 		f, r := &h.frame, &h.read
 		text := kindOf(f, r)
@@ -186,10 +192,17 @@ func (m *Performance) extras(p *Performed, broken map[int]bool) {
 		switch {
 		case h.knew:
 			continue
-		case f.Kind != trace.UDP && (captured == 0 || broken[captured] || f.Kind != trace.Message || r.ssn == nbt.SsnKeepAlive):
+		case f.Kind == trace.Reset && m.lines[captured] != nil && m.lines[captured].wrong: // that is what went wrong
+		case f.Kind != trace.UDP && (captured == 0 || broken[captured] || r.ssn == nbt.SsnKeepAlive):
 			p.Own++
 			continue
-		case f.Kind == trace.UDP && !r.reply && (r.service == datagramService || !m.concerns(r.name)):
+		case f.Kind != trace.UDP && f.Kind != trace.Message && h.pos > ends[captured]: // the capture does not tell how it ended
+			p.Own++
+			continue
+		case f.Kind == trace.UDP && r.service == datagramService && !r.reply && !m.sends(r):
+			p.Own++
+			continue
+		case f.Kind == trace.UDP && r.service != datagramService && !r.reply && !m.concerns(r.name):
 			p.Own++
 			continue
 		}

@@ -39,6 +39,7 @@ type performed struct {
 	Tolerated int                `json:"tolerated"`
 	Late      int                `json:"late,omitempty"`
 	Own       int                `json:"own,omitempty"`
+	Asked     int                `json:"answered_in_peers_names,omitempty"` // queries for names that the host knew
 	Short     int                `json:"pauses_cut_short,omitempty"`
 	Diverges  []divergence       `json:"divergences,omitempty"`
 	Used      []replay.TextCount `json:"tolerances,omitempty"`
@@ -75,7 +76,7 @@ type madeJSON struct {
 func PerformanceJSON(w io.Writer, r Performance) error {
 	line := performed{
 		File: r.File, Host: r.View.Host.String(), Device: r.Device, Verdict: string(r.Verdict), Why: r.Why, Sent: r.Sent, Judged: r.Judged,
-		Same: r.Same, Tolerated: r.Tolerated, Late: r.Late, Own: r.Own, Short: r.Short, Used: r.Tolerances,
+		Same: r.Same, Tolerated: r.Tolerated, Late: r.Late, Own: r.Own, Asked: r.Asked, Short: r.Short, Used: r.Tolerances,
 		Unsent: apartLines(r.Unsent), Excused: apartLines(r.Excused), Recording: r.Recording, Repeat: r.Repeat,
 	}
 	for i := range r.Divergences {

@@ -117,17 +117,23 @@ func (a *app) performReplay(ctx context.Context, f *performance, in source, host
 		File: in.path, View: v, Device: places[0].Addr.Addr().String(), Tolerate: f.tolerate, Capture: sum, Performance: p,
 		Recording: f.pcapPath, Repeat: f.repeat(in.path, host, calls, title),
 	}
+	a.status = runStatus(p.Verdict)
+	if err := a.printPerformance(r); err != nil {
+		return err
+	}
+	// What was found is told whatever becomes of the files.
 	if f.pcapPath != "" {
 		if err := writeCapture(f.pcapPath, p.Frames); err != nil {
 			return err
 		}
 	}
 	if f.tracePath != "" {
-		if err := writeTrace(f.tracePath, p.Trace); err != nil {
-			return err
-		}
+		return writeTrace(f.tracePath, p.Trace)
 	}
-	a.status = runStatus(p.Verdict)
+	return nil
+}
+
+func (a *app) printPerformance(r report.Performance) error {
 	if a.json {
 		return report.PerformanceJSON(a.stdout, r)
 	}
@@ -238,6 +244,9 @@ func (f *performance) repeat(path string, host netip.Addr, calls, title string) 
 	add("calls", calls)
 	add("case", title)
 	add("ports", f.ports)
+	if f.reality.patience != time.Minute {
+		add("agent-timeout", f.reality.patience.String())
+	}
 	if f.wait != 3*time.Second {
 		add("patience", f.wait.String())
 	}
