@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nbtlab/nbtlab/harness/capture"
+	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/live"
 	"github.com/nbtlab/nbtlab/harness/replay"
 	"github.com/nbtlab/nbtlab/harness/runner"
@@ -90,6 +91,11 @@ func PerformReal(ctx context.Context, v *replay.View, troupe *scenario.Scenario,
 		}
 	}
 	p := &Performance{Performed: m.Result(interrupted), Trace: t, Frames: trace.Wire(t)}
+	if p.Verdict == check.Fail {
+		if why := lan.Disturbed(ctx); why != "" { // what failed may be the network's doing
+			p.Verdict, p.Why = check.CannotJudge, why
+		}
+	}
 	capture.Number(p.Frames)
 	numbers := map[uint32]int{}
 	for i := range p.Frames {

@@ -45,7 +45,8 @@ type RealOptions struct {
 // each node; addresses take the place of the scenario's. Model is what our nodes run, and what a device is predicted to do
 // like: that decides no verdict.
 //
-// A device is judged by the scenario's expectations alone, since nobody sees inside it. The error is about our own addresses
+// A device is judged by the scenario's expectations alone, since nobody sees inside it; one that does not meet them, only if the
+// network between delivers every frame once. The error is about our own addresses
 // and ports; whatever goes wrong later ends the run, which cannot be judged then.
 func RunReal(ctx context.Context, s *scenario.Scenario, index int, model fault.Set, places []Place, o RealOptions) (Result, error) {
 	placed := s.At(addresses(places))
@@ -83,6 +84,9 @@ func RunReal(ctx context.Context, s *scenario.Scenario, index int, model fault.S
 	r := Result{Run: run, Model: realName(placed, places, model), Report: check.Judge(run)}
 	if eye.stopped {
 		r.Report.CannotJudge = "" // what was seen is enough
+	}
+	if r.Report.Verdict() == check.Fail && len(devices) > 0 && !eye.stopped {
+		r.Report.CannotJudge = lan.Disturbed(ctx) // what failed may be the network's doing
 	}
 	return r, nil
 }

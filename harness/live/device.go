@@ -264,33 +264,54 @@ const (
 	firstAsk = 0xf000
 )
 
-// ask asks a device for its node status, from the address and port of one of our stacks: some devices answer to port 137
-// whatever they were asked from. Neither the stack nor the record hears of it.
+// inquiry is a node status request of the harness's own to a device, from the address and port of one of our stacks: some
+// devices answer to port 137 whatever they were asked from. Neither the stack nor the record hears of it.
+type inquiry struct {
+	lan     *LAN
+	from    *host
+	id      uint16
+	payload []byte
+	to      netip.AddrPort
+}
+
+// inquire prepares an inquiry; answered is called with every answer until its end.
+func (l *LAN) inquire(from *host, node int, answered func(status)) inquiry {
+	from.lastAsked = (from.lastAsked + 1) & 0xfff
+	q := inquiry{lan: l, from: from, id: firstAsk | from.lastAsked}
+	device := l.hosts[node].prefix.Addr()
+	q.to = netip.AddrPortFrom(device, l.real(stack.NamePort))
+	from.asked[q.id] = func(s status, from netip.Addr) {
+		if from == device {
+			answered(s)
+		}
+	}
+	b, err := nbt.StatusRequest(q.id, netbios.Wildcard).AppendBinary(nil)
+	if err != nil {
+		panic("live: a node status request does not encode: " + err.Error())
+	}
+	q.payload = b
+	return q
+}
+
+func (q *inquiry) send() {
+	if _, err := q.from.sockets.name.WriteToUDPAddrPort(q.payload, q.to); err != nil {
+		q.lan.counters.sendErrors.Add(1)
+	}
+}
+
+func (q *inquiry) end() { delete(q.from.asked, q.id) }
+
+// ask asks a device for its node status, a few times if need be.
 func (l *LAN) ask(ctx context.Context, node int) (status, bool) {
 	first := l.firstStack()
 	if first < 0 {
 		return status{}, true // there is nobody to ask from
 	}
-	h := l.hosts[first]
-	h.lastAsked = (h.lastAsked + 1) & 0xfff
-	id := firstAsk | h.lastAsked
 	var answer *status
-	h.asked[id] = func(s status, from netip.Addr) {
-		if from == l.hosts[node].prefix.Addr() {
-			answer = &s
-		}
-	}
-	defer delete(h.asked, id)
-	m := nbt.StatusRequest(id, netbios.Wildcard)
-	b, err := m.AppendBinary(nil)
-	if err != nil {
-		panic("live: a node status request does not encode: " + err.Error())
-	}
-	to := netip.AddrPortFrom(l.hosts[node].prefix.Addr(), l.real(stack.NamePort))
+	q := l.inquire(l.hosts[first], node, func(s status) { answer = &s })
+	defer q.end()
 	for range askTries {
-		if _, err := h.sockets.name.WriteToUDPAddrPort(b, to); err != nil {
-			l.counters.sendErrors.Add(1)
-		}
+		q.send()
 		for until := l.clock() + askEvery; answer == nil && l.clock() < until; {
 			if !l.next(ctx, until) {
 				return status{}, false
@@ -301,6 +322,65 @@ func (l *LAN) ask(ctx context.Context, node int) (status, bool) {
 		}
 	}
 	return status{}, false
+}
+
+// How the network is looked at: so many requests to each device, one after the other, each with so much time.
+const (
+	wireRequests = 64
+	wirePatience = 250 * time.Millisecond
+	wireEcho     = 100 * time.Millisecond // for what is delivered twice
+)
+
+// Disturbed tells how the network between our stacks and the devices mistreats frames: of many node status requests each has to
+// be answered, and once. Empty when nothing is wrong with it. It takes milliseconds where nothing is lost, and is asked after a
+// script, of which it leaves no trace.
+func (l *LAN) Disturbed(ctx context.Context) string {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	first := l.firstStack()
+	if first < 0 {
+		return ""
+	}
+	from := l.hosts[first]
+	wait := func(until time.Duration, enough func() bool) bool {
+		for !enough() && l.clock() < until {
+			if !l.next(ctx, until) {
+				return false
+			}
+		}
+		return true
+	}
+	for node, h := range l.hosts {
+		if h.device == nil || h.device.off {
+			continue
+		}
+		answers := make([]int, wireRequests)
+		for i := range answers {
+			q := l.inquire(from, node, func(status) { answers[i]++ })
+			defer q.end()
+			q.send()
+			if !wait(l.clock()+wirePatience, func() bool { return answers[i] > 0 }) {
+				return ""
+			}
+		}
+		if !wait(l.clock()+wireEcho, func() bool { return false }) {
+			return ""
+		}
+		lost, twice := 0, 0
+		for _, n := range answers {
+			switch {
+			case n == 0:
+				lost++
+			case n > 1:
+				twice++
+			}
+		}
+		if lost > 0 || twice > 0 {
+			return fmt.Sprintf("the network, or %s itself, does not deliver each frame once: of %d node status requests after the run %d had no answer "+
+				"and %d more than one", h.name, wireRequests, lost, twice)
+		}
+	}
+	return ""
 }
 
 // takesAnswer takes a node status response that was asked for by [LAN.ask].

@@ -591,3 +591,39 @@ var _ = Describe("A tape", func() {
 		Expect(err).To(MatchError(ContainSubstring("it is a device")))
 	})
 })
+
+var _ = Describe("The network to a device", func() {
+	DescribeTable("is told of where it does not deliver every frame once", func(times func(n int) int, want string) {
+		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(service(host(3), ports.Name)))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(conn.Close)
+		go func() {
+			buf := make([]byte, 2048)
+			for n := 0; ; n++ {
+				size, from, err := conn.ReadFromUDPAddrPort(buf)
+				if err != nil {
+					return
+				}
+				request, err := nbt.ParseNameMessage(buf[:size])
+				if err != nil {
+					continue
+				}
+				answer, _ := nbt.StatusResponse(request.ID, netbios.Wildcard, nbt.NodeStatus{}).AppendBinary(nil)
+				for range times(n) {
+					_, _ = conn.WriteToUDPAddrPort(answer, from)
+				}
+			}
+		}()
+		lan := live.New(live.Options{Ports: ports})
+		DeferCleanup(lan.Close)
+		attach(lan, host(1))
+		lan.AttachDevice("pc", host(3), &live.Device{})
+		Expect(lan.Disturbed(context.Background())).To(Equal(want))
+	},
+		Entry("not", func(int) int { return 1 }, ""),
+		Entry("when one gets lost", func(n int) int { return min(n, 1) }, "the network, or pc itself, does not deliver each frame once: "+
+			"of 64 node status requests after the run 1 had no answer and 0 more than one"),
+		Entry("when one comes twice", func(n int) int { return 1 + n/63 }, "the network, or pc itself, does not deliver each frame once: "+
+			"of 64 node status requests after the run 0 had no answer and 1 more than one"),
+	)
+})
