@@ -90,15 +90,7 @@ func (r Report) Verdict() Verdict {
 }
 
 // Deviations counts the expectations of a correct stack that were not met.
-func (r Report) Deviations() int {
-	n := 0
-	for _, o := range r.Outcomes {
-		if o.deviates() {
-			n++
-		}
-	}
-	return n
-}
+func (r Report) Deviations() int { return len(r.Failures()) }
 
 func (o Outcome) deviates() bool { return !o.Held && !o.Unjudged && !o.NeedNot }
 

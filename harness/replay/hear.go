@@ -30,7 +30,7 @@ func (m *Performance) see(e, cause *trace.Event) {
 		if node > 0 {
 			for captured, l := range m.lines {
 				if l.node == node && l.conn == what.Conn && len(frames) > 0 {
-					m.taps[frames[0].Conn] = &tapped{captured, end{node, what.Conn}}
+					m.taps[frames[0].Conn] = &tapped{captured}
 				}
 			}
 		}
@@ -145,7 +145,7 @@ func (m *Performance) connect(from netip.AddrPort) {
 		}
 		for addr, e := range m.inbound {
 			if l := m.lines[t.captured]; l.conn == 0 && l.node == e.node && addr.Port() == from.Port() {
-				t.end, l.conn = e, e.conn
+				l.conn = e.conn
 				m.become(l, established)
 				delete(m.inbound, addr)
 				return

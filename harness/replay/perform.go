@@ -180,7 +180,6 @@ const (
 // tapped is a connection as the record numbers it.
 type tapped struct {
 	captured int // 0 while it stands for none of the capture's
-	end
 }
 
 // end is our end of a connection.
@@ -229,6 +228,9 @@ func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Perfor
 	}
 	for i := range h.Calls {
 		m.verbs[h.Calls[i].ID] = h.Calls[i].Verb
+		for _, c := range h.Calls[i].Instead {
+			m.verbs[c.ID] = h.Calls[i].Verb
+		}
 	}
 	for i := range v.read {
 		if q := &v.read[i]; q.out && !q.bad && !q.reply {
@@ -682,7 +684,7 @@ func (m *Performance) excuse(i int) string {
 		}
 	}
 	if call := m.h.roles[i].call; call >= 0 {
-		if verb := m.verbs[call]; m.unasked(verb) && verb != scenario.Listen {
+		if verb, known := m.verbs[call]; known && m.unasked(verb) && verb != scenario.Listen {
 			return "the device was not told to"
 		}
 	}
@@ -740,6 +742,9 @@ func (m *Performance) send(i int) (a runner.Action, why string) {
 		return nil, apartTool
 	}
 	payload := m.mask.disguised(f)
+	if r.service == nameService && m.mask.betrays(payload) {
+		return nil, "an address in it cannot be rewritten, and would send the device to a stranger"
+	}
 	if r.reply && !r.bad {
 		bound, at := m.ids, 0
 		if r.service == datagramService {

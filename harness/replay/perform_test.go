@@ -288,6 +288,36 @@ var _ = Describe("A capture performed before a device", func() {
 		Expect(nowhere).NotTo(BeZero())
 	})
 
+	It("does not send what tells the device of such a host where it cannot be rewritten", func() {
+		list := frames("q124565-table/fixed.pcap")
+		spoilt := 0
+		for i := range list {
+			m, err := nbt.ParseNameMessage(list[i].Payload)
+			if err != nil || list[i].From.Addr() != peer || m.Kind() != nbt.KindClaim {
+				continue
+			}
+			m.Additional[0].Addrs[0].Addr = netip.MustParseAddr("8.8.8.8")
+			m.Additional[0].Pointer = 0
+			b, err := m.AppendBinary(nil)
+			Expect(err).NotTo(HaveOccurred())
+			// The record's name goes on, behind its first label, in a pointer to the end of the question's.
+			const end = 12 + 33
+			at := 12 + 34 + 4 + 33
+			list[i].Payload = slices.Concat(b[:at], []byte{0xc0, end}, b[at+1:])
+			odd, err := nbt.ParseNameMessageLenient(list[i].Payload)
+			Expect(err).NotTo(HaveOccurred())
+			_, owner := odd.Owner()
+			Expect(owner.String()).To(Equal("8.8.8.8"))
+			spoilt++
+		}
+		Expect(spoilt).NotTo(BeZero())
+		p := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Unsent).To(ContainElement(And(HaveField("Why", ContainSubstring("would send the device to a stranger")), HaveField("Count", spoilt))))
+		for _, f := range trace.Wire(p.trace) {
+			Expect(check.Describe(&f)).NotTo(ContainSubstring("8.8.8.8"))
+		}
+	})
+
 	It("passes on what is no message of NBT as it is, and stays in one piece (bad-input 8)", func() {
 		sent := 0
 		for cut := range 50 {

@@ -8,6 +8,9 @@
 // few plausible histories are tried: a model explains a capture if some such history makes it send exactly what the host
 // sent.
 //
+// It also plays the peers of a capture before a device, in the host's place, and compares what the device sends with what the
+// host sent: see [Performance].
+//
 // The package decides; it reads no file and no clock. Frames come in through [View], data about real products is embedded.
 package replay
 
