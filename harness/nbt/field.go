@@ -39,6 +39,14 @@ func (l *fieldList) raw(name string, b []byte) {
 
 func (l *fieldList) name(field string, s spelled) { l.add(field, s.encodedLen(), s.text()) }
 
+// nameHere adds a name of which, when here is not 0, only so many bytes stand at its place.
+func (l *fieldList) nameHere(field string, s spelled, here uint16) {
+	if here == 0 {
+		here = uint16(s.encodedLen()) // a name has at most 532 bytes
+	}
+	l.add(field, int(here), s.text())
+}
+
 func (l *fieldList) number(name string, length int, value uint64) {
 	l.add(name, length, strconv.FormatUint(value, 10))
 }
@@ -62,7 +70,7 @@ func (m NameMessage) Fields() []Field {
 		if i > 0 {
 			l.prefix = fmt.Sprintf("QUESTION[%d].", i)
 		}
-		l.name("QUESTION_NAME", q.spelled())
+		l.nameHere("QUESTION_NAME", q.spelled(), q.Here)
 		l.add("QUESTION_TYPE", 2, typeText(q.Type))
 		l.add("QUESTION_CLASS", 2, classText(q.Class))
 	}
@@ -88,7 +96,7 @@ func (m *NameMessage) listRecord(l *fieldList, rr *Resource) {
 	case rr.Pointer != 0:
 		l.add("RR_NAME", pointerLen, fmt.Sprintf("%s (pointer to %d)", rr.nameText(), rr.Pointer))
 	default:
-		l.name("RR_NAME", rr.spelled())
+		l.nameHere("RR_NAME", rr.spelled(), rr.Here)
 	}
 	missing := int(rr.Missing)
 	l.add("RR_TYPE", 2, typeText(rr.Type))

@@ -4,6 +4,7 @@ package nbt_test
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -111,4 +112,56 @@ var _ = Describe("The fields of a message", func() {
 			"4+4 RETARGET_IP_ADDRESS: 192.168.7.10", "8+2 PORT: 139",
 		),
 	)
+
+	// The offsets are counted by hand, over the layout of RFC 1002 section 4.2.1, and are those of tshark 4's PDML, but for RR_NAME,
+	// which it puts one byte behind its place.
+	It("stand where they are, behind names that go on in pointers too", func() {
+		const letters = "EEEFENEPEBFAFACACACACACACACACAEB" // DEMOAPP<41>
+		message := strings.Join([]string{
+			"\x10\x05\x85\x00\x00\x03\x00\x01\x00\x00\x00\x02",
+			"\x20" + letters + "\x03LAB\x00" + "\x00\x20\x00\x01",                                                   // 12: written out, in a scope whose labels begin at 45
+			"\x20" + letters + "\xc0\x2d" + "\x00\x20\x00\x01",                                                      // 54: the same, its scope there
+			"\xc0\x36" + "\x00\x20\x00\x01",                                                                         // 93: a pointer to that
+			"\x20" + letters + "\x01X\xc0\x2d" + "\x00\x20\x00\x01\x00\x00\x00\x07\x00\x06\x00\x00\x0a\x00\x00\x01", // 99
+			"\xc0\x0c" + "\x00\x20\x00\x01\x00\x00\x00\x00\x00\x06\x80\x00\x0a\x00\x00\x02",                         // 152
+			"\x02NS\xc0\x2d" + "\x00\x0a\x00\x01\x00\x00\x00\x00\x00\x01!",                                          // 170: no NetBIOS name
+		}, "")
+		want := []string{
+			"0 NAME_TRN_ID", "2 flags", "4 QDCOUNT", "6 ANCOUNT", "8 NSCOUNT", "10 ARCOUNT",
+			"12 QUESTION_NAME", "50 QUESTION_TYPE", "52 QUESTION_CLASS",
+			"54 QUESTION[1].QUESTION_NAME", "89 QUESTION[1].QUESTION_TYPE", "91 QUESTION[1].QUESTION_CLASS",
+			"93 QUESTION[2].QUESTION_NAME", "95 QUESTION[2].QUESTION_TYPE", "97 QUESTION[2].QUESTION_CLASS",
+			"99 RR_NAME", "136 RR_TYPE", "138 RR_CLASS", "140 TTL", "144 RDLENGTH", "146 NB_FLAGS", "148 NB_ADDRESS",
+			"152 RR[1].RR_NAME", "154 RR[1].RR_TYPE", "156 RR[1].RR_CLASS", "158 RR[1].TTL", "162 RR[1].RDLENGTH", "164 RR[1].NB_FLAGS",
+			"166 RR[1].NB_ADDRESS",
+			"170 RR[2].RR_NAME", "175 RR[2].RR_TYPE", "177 RR[2].RR_CLASS", "179 RR[2].TTL", "183 RR[2].RDLENGTH", "185 RR[2].RDATA",
+		}
+		places := func(m nbt.NameMessage) []string {
+			var lines []string
+			end := 0
+			for _, f := range m.Fields() {
+				Expect(f.Offset).To(Equal(end), f.Name)
+				end = f.Offset + f.Len
+				lines = append(lines, fmt.Sprintf("%d %s", f.Offset, f.Name))
+			}
+			Expect(end).To(Equal(len(message)))
+			return lines
+		}
+		m, err := nbt.ParseNameMessageLenient([]byte(message))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(places(m)).To(Equal(want))
+		Expect(m.Questions[2].Scope).To(Equal("LAB"))
+		Expect(m.Answers[0].Scope).To(Equal("X.LAB"))
+
+		// A message that is decoded into again forgets how the ones before were written. A first question's name can go on in itself.
+		own := []byte("\x10\x05\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + "\x02\x00a\xc0\x0d" + "\x00\x20\x00\x01")
+		for _, vector := range []string{"query", "claim", "answer", "no-name"} {
+			Expect(m.Decode([]byte(message), nbt.Lenient)).To(Succeed())
+			Expect(places(m)).To(Equal(want))
+			Expect(m.Decode(own, nbt.Lenient)).To(Succeed())
+			Expect(m.Fields()).To(ContainElement(And(HaveField("Name", "QUESTION_TYPE"), HaveField("Offset", 17))))
+			Expect(m.Decode(fixtures.Named(vector), nbt.Lenient)).To(Succeed())
+			Expect(m.Fields()).To(Equal(read(nbt.ParseNameMessageLenient, vector).Fields()), vector)
+		}
+	})
 })

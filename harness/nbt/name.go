@@ -363,6 +363,14 @@ func (r *reader) pointer(b []byte, off int, field string) (target int, err error
 	return target, nil
 }
 
+// here is how many bytes of the name that was just read stand at its own place, from start up to next; 0 when all of it does.
+func (r *reader) here(start, next int) uint16 {
+	if r.hops == 0 {
+		return 0
+	}
+	return uint16(next - start) // bounded by what a name may have
+}
+
 // spend counts the scope of a name that a pointer led to. Two bytes of pointer may stand for some hundred of text; no
 // message that is any use has more than [maxPointedText] of it, and no other may cost more.
 func (r *reader) spend(field string, off, text int) error {

@@ -120,6 +120,7 @@ type Question struct {
 	Class uint16
 
 	Bare  bool      // QUESTION_NAME is no NetBIOS name but the labels of Scope alone: only lenient parsing takes it
+	Here  uint16    // bytes of QUESTION_NAME where it goes on in a pointer, else 0: likewise, and not encoded
 	Lower LowerCase // likewise
 }
 
@@ -137,6 +138,7 @@ type Resource struct {
 	// 4.2.15) or, without a scope, the null name of a WACK (section 4.2.16). Lenient parsing takes it anywhere.
 	Bare bool
 
+	Here    uint16    // bytes of RR_NAME where it goes on in a pointer, else 0: only lenient parsing takes it; not encoded
 	Lower   LowerCase // letters of RR_NAME: only lenient parsing takes them
 	Missing uint16    // bytes that RDLENGTH claims and the message does not have, likewise
 
@@ -494,14 +496,16 @@ func (m *NameMessage) cut(section, n int) {
 func (q *Question) parse(r *reader, b []byte, off int) (next int, err error) {
 	r.hops = 0
 	var s spelled
+	start := off
 	if off, err = r.name(b, off, "QUESTION_NAME", &s); err != nil {
 		return off, err
 	}
+	here := r.here(start, off)
 	if len(b)-off < questionFixedLen {
 		return off, questionFields.cut(off, len(b)-off)
 	}
 	*q = Question{
-		Name: s.name, Scope: s.scope, Bare: s.bare, Lower: s.lower,
+		Name: s.name, Scope: s.scope, Bare: s.bare, Here: here, Lower: s.lower,
 		Type: binary.BigEndian.Uint16(b[off:]), Class: binary.BigEndian.Uint16(b[off+2:]),
 	}
 	return off + questionFixedLen, nil
@@ -675,7 +679,9 @@ func clip(b []byte) []byte {
 func (m *NameMessage) parseResourceName(r *reader, b []byte, off int, rr *Resource) (next int, err error) {
 	r.hops = 0
 	if off >= len(b) || b[off]&prefixMask != pointPrefix {
-		return m.parseWrittenName(r, b, off, rr)
+		next, err = m.parseWrittenName(r, b, off, rr)
+		rr.Here = r.here(off, next)
+		return next, err
 	}
 	if len(b)-off < pointerLen {
 		return off, &ParseError{Field: "RR_NAME", Offset: off, Err: ErrTruncated}

@@ -168,6 +168,7 @@ func (q *Question) usual(b *[questionFixedLen]byte) {
 	q.Type = binary.BigEndian.Uint16(b[:])
 	q.Class = binary.BigEndian.Uint16(b[2:])
 	q.Bare = false
+	q.Here = 0
 	q.Lower = 0
 	q.Scope = ""
 }
@@ -178,6 +179,7 @@ func (rr *Resource) usual(b *[recordFixedLen]byte) {
 	rr.Class = binary.BigEndian.Uint16(b[2:])
 	rr.TTL = binary.BigEndian.Uint32(b[4:])
 	rr.Bare = false
+	rr.Here = 0
 	rr.Lower = 0
 	rr.Missing = 0
 	rr.Scope = ""

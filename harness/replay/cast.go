@@ -180,21 +180,6 @@ func other(names map[netbios.Name]netbios.Name, n netbios.Name) netbios.Name {
 // disguised is the payload of a frame of the capture as it is sent.
 func (m *mask) disguised(f *trace.Frame) []byte { return rewritten(f, m.real, m.realName) }
 
-// betrays reports whether a message of the name service, as it is about to be sent, tells of an address that is nobody's here.
-func (m *mask) betrays(message []byte) bool {
-	parsed, err := nbt.ParseNameMessageLenient(message)
-	if err != nil {
-		return false // the device cannot read it either
-	}
-	return slices.ContainsFunc(parsed.Fields(), func(x nbt.Field) bool {
-		if !isAddress(&x) {
-			return false
-		}
-		a, err := netip.ParseAddr(x.Value)
-		return err != nil || !m.taken[a] && !a.IsUnspecified() && !isEverybody(a) && !netip.PrefixFrom(nowhere, 24).Contains(a)
-	})
-}
-
 // isAddress reports whether a field is an IPv4 address of somebody.
 func isAddress(x *nbt.Field) bool {
 	return x.Len == 4 && (strings.Contains(x.Name, "NB_ADDRESS") || strings.Contains(x.Name, "NSD_IP_ADDR"))
@@ -255,12 +240,8 @@ func rewrittenName(payload []byte, addr func(netip.Addr) netip.Addr, name func(n
 		return b
 	}
 	for _, x := range m.Fields() {
-		if x.Offset+x.Len > len(b) {
-			continue
-		}
 		at := b[x.Offset : x.Offset+x.Len]
-		switch { // what is not where it is said to be, behind a name that is spelt oddly, is left alone
-		case x.Len == 4 && netip.AddrFrom4([4]byte(at)).String() != x.Value, x.Len == netbios.NameLen && netbios.Name(at).String() != x.Value:
+		switch {
 		case isAddress(&x):
 			swap(b, x.Offset, addr)
 		case x.Len == netbios.NameLen && strings.Contains(x.Name, "NODE_NAME"):
