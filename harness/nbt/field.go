@@ -18,6 +18,23 @@ type Field struct {
 	Len    int    // in bytes
 }
 
+// FieldNames lists the names that fields may have, of the first entries of lists and messages. Those of a node status are numbered
+// from the first on, those of addresses from the second on, and those of other questions and records have their number before them.
+func FieldNames() []string {
+	return []string{
+		"NAME_TRN_ID", "flags", "QDCOUNT", "ANCOUNT", "NSCOUNT", "ARCOUNT", "QUESTION_NAME", "QUESTION_TYPE", "QUESTION_CLASS",
+		"RR_NAME", "RR_TYPE", "RR_CLASS", "TTL", "RDLENGTH", "NB_FLAGS", "NB_ADDRESS", "RDATA", "NSD_NAME", "NSD_IP_ADDR",
+		"NUM_NAMES", "NODE_NAME[0]", "NAME_FLAGS[0]", "UNIT_ID", "JUMPERS", "TEST_RESULT", "VERSION_NUMBER", "PERIOD_OF_STATISTICS",
+		"NUMBER_OF_CRCs", "NUMBER_ALIGNMENT_ERRORS", "NUMBER_OF_COLLISIONS", "NUMBER_SEND_ABORTS", "NUMBER_GOOD_SENDS",
+		"NUMBER_GOOD_RECEIVES", "NUMBER_RETRANSMITS", "NUMBER_NO_RESOURCE_CONDITIONS", "NUMBER_FREE_COMMAND_BLOCKS",
+		"TOTAL_NUMBER_COMMAND_BLOCKS", "MAX_TOTAL_NUMBER_COMMAND_BLOCKS", "NUMBER_PENDING_SESSIONS", "MAX_NUMBER_PENDING_SESSIONS",
+		"MAX_TOTAL_SESSIONS_POSSIBLE", "SESSION_DATA_PACKET_SIZE", "STATISTICS",
+		"MSG_TYPE", "FLAGS", "DGM_ID", "SOURCE_IP", "SOURCE_PORT", "DGM_LENGTH", "PACKET_OFFSET", "SOURCE_NAME", "DESTINATION_NAME",
+		"USER_DATA", "ERROR_CODE",
+		"TYPE", "LENGTH", "CALLED_NAME", "CALLING_NAME", "RETARGET_IP_ADDRESS", "PORT", "body", "end",
+	}
+}
+
 // fieldList collects fields that follow each other without a gap.
 type fieldList struct {
 	fields []Field

@@ -4,6 +4,9 @@ package nbt_test
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -163,5 +166,26 @@ var _ = Describe("The fields of a message", func() {
 			Expect(m.Decode(fixtures.Named(vector), nbt.Lenient)).To(Succeed())
 			Expect(m.Fields()).To(Equal(read(nbt.ParseNameMessageLenient, vector).Fields()), vector)
 		}
+	})
+
+	It("have no names but those that are listed, and each of those", func() {
+		entry, number := regexp.MustCompile(`^(QUESTION|RR)\[[1-9]\d*\]\.`), regexp.MustCompile(`\[[1-9]\d*\]$`)
+		found := map[string]bool{}
+		for _, v := range slices.Concat(fixtures.Vectors(), fixtures.Malformed()) {
+			m, err := parseLenient(v.Service, v.Bytes)
+			if err != nil {
+				continue
+			}
+			for _, f := range m.(interface{ Fields() []nbt.Field }).Fields() {
+				name := entry.ReplaceAllString(f.Name, "")
+				if number.MatchString(name) {
+					stem := number.ReplaceAllString(name, "")
+					Expect(nbt.FieldNames()).To(ContainElement(BeElementOf(stem, stem+"[0]")))
+					continue
+				}
+				found[name] = true
+			}
+		}
+		Expect(slices.Collect(maps.Keys(found))).To(ConsistOf(nbt.FieldNames()))
 	})
 })

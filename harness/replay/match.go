@@ -295,6 +295,9 @@ func (m *matching) identifiers(f *trace.Frame, r *meaning, s *sent) []string {
 	return nil
 }
 
+// destination is what differs when one frame goes to somebody else than the other.
+const destination = "destination"
+
 // differing names the fields in which two frames of one key differ, identifiers aside.
 func differing(f *trace.Frame, r *meaning, s *trace.Frame, sr *meaning) []string {
 	if r.kind == nbt.KindStatusResponse && sr.kind == nbt.KindStatusResponse && r.service == nameService && r.reply && sr.reply {
@@ -302,7 +305,7 @@ func differing(f *trace.Frame, r *meaning, s *trace.Frame, sr *meaning) []string
 	}
 	var fields []string
 	if f.Broadcast != s.Broadcast || !f.Broadcast && f.Kind == trace.UDP && f.To != s.To {
-		fields = append(fields, "destination")
+		fields = append(fields, destination)
 	}
 	return append(fields, check.Differing(s, f)...)
 }

@@ -29,6 +29,7 @@ type PerformOptions struct {
 	// their frames do not come.
 	Unasked []scenario.Verb
 	// Tolerate lists differences that do not count: names of fields, and "missing", "extra" or "repeated" before a message's kind.
+	// Which words there are, [Tolerable] tells.
 	Tolerate []string
 
 	// Calls are a history that somebody supplies, see [History.Supply]; Supplied tells that there is one.
@@ -206,10 +207,16 @@ type heard struct {
 	key   key // as long as it stands for no frame of the host
 }
 
-// Perform prepares a performance of what a view shows, on a LAN that keeps a record. The error is about the view or the cast.
+// Perform prepares a performance of what a view shows, on a LAN that keeps a record. The error is about the cast or the
+// options.
 func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Performance, error) {
 	if err := cast.check(v); err != nil {
 		return nil, err
+	}
+	for _, word := range o.Tolerate {
+		if err := Tolerable(word); err != nil {
+			return nil, err
+		}
 	}
 	h := Infer(v)
 	if o.Supplied {

@@ -42,7 +42,8 @@ func (f *performance) flags(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.unasked, "unasked", nil, `what the device does without being told, such as listen,send; "all" for everything`)
 	flags.StringArrayVar(&f.bindings, "bind", nil, "let another name stand for one of the capture, such as CHAT='NBTLAB<1d>'")
 	flags.StringArrayVar(&f.tolerate, "tolerate", nil,
-		`a difference that does not count: a field, such as TTL, or a message, such as "missing datagram error", "repeated positive name query response"`)
+		`a difference that does not count: a field, such as TTL, or a message, such as "missing datagram error", `+
+			`"repeated positive name query response" (what is neither is refused, with a list of those that there are)`)
 	flags.DurationVar(&f.wait, "patience", 3*time.Second, "how long to wait for an answer that the host gave")
 	flags.DurationVar(&f.maxPause, "max-pause", 10*time.Second, "the longest pause between two frames (0: as recorded)")
 	flags.StringVar(&f.ports, "ports", "", "NAME,DATAGRAM,SESSION: other ports, for tests without root")
@@ -67,6 +68,11 @@ func (f *performance) check(cmd *cobra.Command) error {
 	for _, name := range useless {
 		if cmd.Flags().Changed(name) {
 			return fmt.Errorf("--%s %s", name, why)
+		}
+	}
+	for _, word := range f.tolerate {
+		if err := replay.Tolerable(word); err != nil {
+			return fmt.Errorf("--tolerate: %s", strings.TrimPrefix(err.Error(), "replay: "))
 		}
 	}
 	switch {
