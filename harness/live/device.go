@@ -294,7 +294,7 @@ func (l *LAN) inquire(from *host, node int, answered func(status)) inquiry {
 }
 
 func (q *inquiry) send() {
-	if _, err := q.from.sockets.name.WriteToUDPAddrPort(q.payload, q.to); err != nil {
+	if err := q.from.sockets.name.send(q.payload, q.to); err != nil {
 		q.lan.counters.sendErrors.Add(1)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"time"
 
 	"golang.org/x/net/ipv4"
 
@@ -40,7 +41,9 @@ type storm struct {
 	payload []byte
 }
 
-func (s *storm) ReadBatch(ms []ipv4.Message, _ int) (int, error) {
+func (s *storm) poll(time.Duration) {}
+
+func (s *storm) read(ms []ipv4.Message) (int, error) {
 	switch {
 	case s.left > 0:
 		s.left--

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,10 +103,10 @@ func (l *LAN) openSockets(node int, h *host) error {
 	if err := l.listen(node, h); err != nil {
 		return err
 	}
-	l.read(h.sockets.name.batches, node, stack.NamePort, false)
-	l.read(h.sockets.datagram.batches, node, stack.DatagramPort, false)
-	l.read(h.sockets.nameAll.batches, node, stack.NamePort, true)
-	l.read(h.sockets.dgramAll.batches, node, stack.DatagramPort, true)
+	l.read(h.sockets.name, node, stack.NamePort, false)
+	l.read(h.sockets.datagram, node, stack.DatagramPort, false)
+	l.read(h.sockets.nameAll, node, stack.NamePort, true)
+	l.read(h.sockets.dgramAll, node, stack.DatagramPort, true)
 	return nil
 }
 
@@ -122,7 +123,7 @@ func bindUDP(at netip.AddrPort, shared bool) (*udpSocket, error) {
 	}
 	conn := c.(*net.UDPConn)
 	_ = conn.SetReadBuffer(1 << 20) // the kernel gives what it allows
-	return newUDPSocket(conn), nil
+	return newUDPSocket(conn)
 }
 
 // read turns what arrives at a socket into arrivals, until it is closed. When the stacks cannot keep up, the newest is
@@ -132,14 +133,20 @@ func (l *LAN) read(from receiver, node int, port uint16, broadcast bool) {
 	if port == stack.DatagramPort {
 		queue = &l.datagrams
 	}
+	several := runtime.GOMAXPROCS(0) > 1 // or whoever looks keeps others from working
 	own := netip.AddrPortFrom(l.attaching, l.real(port))
 	l.counters.wait.Go(func() {
 		in := newInbox()
 		batch := make([]arrival, 0, maxBatch)
 		expected := minBatch
 		var pause backoff
+		soon := false
 		for {
-			n, err := from.ReadBatch(in[:expected], 0)
+			waits := time.Now()
+			if soon {
+				from.poll(pollFor)
+			}
+			n, err := from.read(in[:expected])
 			switch {
 			case errors.Is(err, net.ErrClosed):
 				return
@@ -151,6 +158,7 @@ func (l *LAN) read(from receiver, node int, port uint16, broadcast bool) {
 				continue
 			}
 			pause.reset()
+			soon = several && time.Since(waits) < pollFor
 			for i := range n {
 				from, payload := in.datagram(i)
 				l.counters.received.Add(1)

@@ -5,6 +5,7 @@ package live
 import (
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/net/ipv4"
 
@@ -21,17 +22,30 @@ const (
 	maxBatch = 8
 )
 
-// udpSocket is a socket whose datagrams pass in batches.
-type udpSocket struct {
-	*net.UDPConn
-	batches *ipv4.PacketConn
-}
-
-func newUDPSocket(c *net.UDPConn) *udpSocket { return &udpSocket{c, ipv4.NewPacketConn(c)} }
+// pollFor is how long a reader goes on looking for the next datagram before it sleeps, when the last one came as soon after
+// the one before it. To wake a thread on an idle processor can take longer than everything else that an answer takes. A
+// reader that is seldom written to always sleeps.
+const pollFor = 50 * time.Microsecond
 
 // receiver is what datagrams are read from.
 type receiver interface {
-	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	read(in []ipv4.Message) (int, error)
+	poll(patience time.Duration)
+}
+
+// read waits for datagrams. The error is [net.ErrClosed] when the socket is closed.
+func (s *udpSocket) read(in []ipv4.Message) (int, error) {
+	n, err := s.batches.ReadBatch(in, waitForOne)
+	if s.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// send sends one datagram.
+func (s *udpSocket) send(payload []byte, to netip.AddrPort) error {
+	_, err := s.batches.WriteBatch([]ipv4.Message{{Buffers: [][]byte{payload}, Addr: net.UDPAddrFromAddrPort(to)}}, 0)
+	return err
 }
 
 // inbox is where a reader puts what it reads in one go.
@@ -107,7 +121,7 @@ func (l *LAN) transmit(node int, d stack.SendDatagram, seq uint32) {
 func (l *LAN) flush() {
 	b := &l.unsent
 	for i := 0; i < b.n; {
-		n, err := b.write(i)
+		n, err := b.socket.batches.WriteBatch(b.messages[i:b.n], 0)
 		if err != nil || n == 0 {
 			// No route, no buffer, no interface: to a stack that is a datagram which got lost.
 			l.counters.sendErrors.Add(1)
@@ -123,17 +137,6 @@ func (l *LAN) flush() {
 		b.sent[i], b.messages[i].Buffers[0] = sent{}, nil
 	}
 	b.n = 0
-}
-
-// write sends from one of the datagrams on, and returns how many have gone.
-func (b *outbox) write(from int) (n int, err error) {
-	if from == b.n-1 { // the quicker call for one
-		m := &b.messages[from]
-		addr := b.to[from].AddrPort()
-		_, err = b.socket.WriteToUDPAddrPort(m.Buffers[0], addr)
-		return 1, err
-	}
-	return b.socket.batches.WriteBatch(b.messages[from:b.n], 0)
 }
 
 // sent has what was sent arrive at devices.
