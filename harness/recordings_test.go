@@ -17,6 +17,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/capture"
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/fault"
+	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
 	"github.com/nbtlab/nbtlab/pcaps"
 )
@@ -93,6 +94,9 @@ var _ = Describe("A recorded capture", func() {
 		Entry("the address", claimsOfCHAT+2, "NB_ADDRESS", func(f *trace.Frame) { f.Payload[requestAddrAt+3]++ }),
 		Entry("the destination", claimsOfCHAT+1, "destination", func(f *trace.Frame) {
 			f.To = netip.AddrPortFrom(netip.MustParseAddr("10.0.0.20"), f.To.Port())
+		}),
+		Entry("the destination, where it is everybody's on another port", claimsOfCHAT+1, "destination", func(f *trace.Frame) {
+			f.To = netip.AddrPortFrom(stack.LimitedBroadcast, stack.DatagramPort)
 		}),
 		Entry("the source", releasesOfCHAT, "source", func(f *trace.Frame) {
 			f.From = netip.AddrPortFrom(netip.MustParseAddr("10.0.0.11"), f.From.Port())
@@ -193,6 +197,22 @@ var _ = Describe("A recorded capture", func() {
 				frames[i].From, frames[i].To = other(frames[i].From), other(frames[i].To)
 			}
 			Expect(compared(frames)).To(BeEmpty())
+		})
+
+		It("when broadcasts go to 255.255.255.255, and marks no destination for it where something else differs", func() {
+			frames := recorded()
+			for i := range frames {
+				if f := &frames[i]; f.Broadcast {
+					f.To = netip.AddrPortFrom(stack.LimitedBroadcast, f.To.Port())
+				}
+			}
+			Expect(compared(frames)).To(BeEmpty())
+			frames[releasesOfCHAT].Payload[requestTTLAt+3] = 9
+			list := compared(frames)
+			Expect(list).To(HaveLen(1))
+			for _, row := range check.FieldRows(list[0]) {
+				Expect(row.Differs).To(Equal(row.Name == "TTL"), row.Name)
+			}
 		})
 
 		It("when MAC addresses, IP identifications and ttls are others", func() {

@@ -271,3 +271,5 @@ func (e endpoint) addrPort() netip.AddrPort {
 }
 
 func (e endpoint) port() uint16 { return uint16(e) }
+
+func (e endpoint) isLimitedBroadcast() bool { return uint32(e>>16) == 1<<32-1 }

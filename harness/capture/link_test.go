@@ -4,6 +4,7 @@ package capture_test
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -57,6 +58,9 @@ var _ = Describe("Reading a link type (bad-input 39)", func() {
 		Entry("Linux cooked 2", 276, func() []byte { return sll2(4) }, false),
 		Entry("Linux cooked 2, broadcast", 276, func() []byte { return sll2(1) }, true),
 		Entry("raw IP", 101, ip, false),
+		Entry("raw IP, to 255.255.255.255", 101, func() []byte {
+			return datagram(at(pc, 137), at(netip.MustParseAddr("255.255.255.255"), 137), query)[14:]
+		}, true),
 		Entry("raw IP of BSD", 12, ip, false),
 		Entry("raw IP of OpenBSD", 14, ip, false),
 		Entry("raw IPv4", 228, ip, false),

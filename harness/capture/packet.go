@@ -133,6 +133,7 @@ func (p *packet) decodeDatagram(header, body []byte, length int) (skip string) {
 		p.to = endpoint(binary.BigEndian.Uint32(header[16:]))<<16 | endpoint(binary.BigEndian.Uint16(body[2:]))
 		p.tcp = protocol == protocolTCP
 		if isNBT(p.tcp, p.from.port()) || isNBT(p.tcp, p.to.port()) {
+			p.broadcast = p.broadcast || p.to.isLimitedBroadcast() // where the link has no MAC addresses
 			return p.decodeNBT(header, body, length)
 		}
 		if !p.tcp {

@@ -17,7 +17,7 @@ import (
 
 // Ignored lists what [Compare] does not look at, for reports.
 const Ignored = "times, MAC addresses but for the group bit, IP identification, ttl and options, TCP sequence numbers, " +
-	"acknowledgements, windows and segmentation, client ports and transaction identifiers as long as they correspond"
+	"acknowledgements, windows and segmentation, whether broadcasts go to the network's address or to 255.255.255.255, client ports and transaction identifiers as long as they correspond"
 
 // Change is the kind of a [Difference].
 type Change string
@@ -223,13 +223,21 @@ func (c *comparison) findMoved() {
 
 // sameFrame reports whether two frames are the same but for identifiers and client ports.
 func sameFrame(a, b *trace.Frame) bool {
-	return a.Kind == b.Kind && a.Broadcast == b.Broadcast && sameEnd(a.Kind, a.From, b.From) && sameEnd(a.Kind, a.To, b.To) &&
+	return a.Kind == b.Kind && a.Broadcast == b.Broadcast && sameEnd(a.Kind, a.From, b.From) && sameDestination(a, b) &&
 		len(a.Odd) == 0 && len(b.Odd) == 0 && samePayload(a, b)
 }
 
 // sameEnd compares an end of a frame: at a client's end of a stream only the address.
 func sameEnd(kind trace.FrameKind, a, b netip.AddrPort) bool {
 	return a == b || kind != trace.UDP && a.Addr() == b.Addr() && a.Port() != stack.SessionPort && b.Port() != stack.SessionPort
+}
+
+// sameDestination takes the two addresses that a network's broadcasts can have for one: who hears them is the same.
+func sameDestination(a, b *trace.Frame) bool {
+	if a.Broadcast && b.Broadcast && (a.To.Addr() == stack.LimitedBroadcast || b.To.Addr() == stack.LimitedBroadcast) {
+		return a.To.Port() == b.To.Port()
+	}
+	return sameEnd(a.Kind, a.To, b.To)
 }
 
 func samePayload(a, b *trace.Frame) bool {
@@ -268,7 +276,7 @@ func alteration(a, b *trace.Frame) (fields []string, kin bool) {
 		}
 	}
 	add(!sameEnd(a.Kind, a.From, b.From), "source")
-	add(!sameEnd(a.Kind, a.To, b.To), "destination")
+	add(!sameDestination(a, b), "destination")
 	add(a.Broadcast != b.Broadcast, "broadcast MAC")
 	content := differingFields(a, b)
 	fields = append(fields, content...)
@@ -549,7 +557,8 @@ type FieldRow struct {
 	Differs       bool
 }
 
-// FieldRows lists the fields of both frames of a difference. The identifier is marked only where it does not correspond.
+// FieldRows lists the fields of both frames of a difference. The identifier and the destination are marked only where they do
+// not correspond.
 func FieldRows(d Difference) []FieldRow {
 	left, right := rowsOf(d.Recorded), rowsOf(d.Run)
 	var rows []FieldRow
@@ -564,8 +573,13 @@ func FieldRows(d Difference) []FieldRow {
 			}
 			row.Run = right[i].Value
 		}
-		identifier := row.Name == "NAME_TRN_ID" || row.Name == "DGM_ID"
-		row.Differs = row.Recorded != row.Run && (!identifier || slices.Contains(d.Fields, row.Name))
+		row.Differs = row.Recorded != row.Run
+		switch row.Name {
+		case "NAME_TRN_ID", "DGM_ID":
+			row.Differs = row.Differs && slices.Contains(d.Fields, row.Name)
+		case "destination":
+			row.Differs = row.Differs && (d.Recorded == nil || d.Run == nil || !sameDestination(d.Recorded, d.Run))
+		}
 		rows = append(rows, row)
 	}
 	return rows

@@ -246,7 +246,7 @@ func (w *watch) told(n *watched, m nbt.NameMessage) {
 		return
 	}
 	for _, a := range m.Record().Addrs {
-		everybody := a.Addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || a.Addr.IsUnspecified()
+		everybody := a.Addr == stack.LimitedBroadcast || a.Addr.IsUnspecified()
 		switch {
 		case ownName && (a.Addr == host || everybody && own.group), s.has(a.Addr), everybody && s.group():
 		default:

@@ -229,10 +229,8 @@ func kindOf(name netbios.Name, flags nbt.NBFlags) kind {
 
 // isHost reports whether an address can be that of an owner.
 func (s *Server) isHost(a netip.Addr) bool {
-	return a.Is4() && !a.IsUnspecified() && !a.IsMulticast() && a != limitedBroadcast && a != s.cfg.Broadcast
+	return a.Is4() && !a.IsUnspecified() && !a.IsMulticast() && a != stack.LimitedBroadcast && a != s.cfg.Broadcast
 }
-
-var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 func addrOrZero(a netip.Addr) netip.Addr {
 	if a.Is4() {
@@ -457,7 +455,7 @@ func (s *Server) groupAddr() netip.Addr {
 	if s.cfg.Policy.GroupUnspecified {
 		return netip.IPv4Unspecified()
 	}
-	return limitedBroadcast
+	return stack.LimitedBroadcast
 }
 
 func (s *Server) grant(r *request) {

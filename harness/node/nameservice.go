@@ -260,7 +260,7 @@ func (n *Node) positiveAnswer(from netip.AddrPort, name netbios.Name, m nbt.Name
 
 // isHost reports whether an address can be that of one host. A name server gives those of most groups as 255.255.255.255.
 func isHost(a netip.Addr) bool {
-	return a.Is4() && !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return a.Is4() && !a.IsUnspecified() && !a.IsMulticast() && a != stack.LimitedBroadcast
 }
 
 // find is a FIND NAME under way.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/stack"
 )
 
 // Result is what one check came to.
@@ -105,7 +106,7 @@ func (o Options) Validate() error {
 		return errors.New("probe: a wait must not be negative")
 	case !o.Target.Is4():
 		return fmt.Errorf("probe: %s: NetBIOS over TCP/IP is of IPv4", o.Target)
-	case o.Target.IsUnspecified() || o.Target.IsMulticast() || o.Target == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case o.Target.IsUnspecified() || o.Target.IsMulticast() || o.Target == stack.LimitedBroadcast:
 		return fmt.Errorf("probe: %s is not the address of one host", o.Target)
 	}
 	_, err := selected(o)

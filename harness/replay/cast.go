@@ -145,7 +145,7 @@ func (m *mask) real(a netip.Addr) netip.Addr {
 	if to, known := m.there[a]; known {
 		return to
 	}
-	if a.IsUnspecified() || isEverybody(a) {
+	if a.IsUnspecified() || a == stack.LimitedBroadcast {
 		return a
 	}
 	to := nowhere

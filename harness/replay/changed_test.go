@@ -5,6 +5,7 @@ package replay_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,10 +13,31 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/nbtlab/nbtlab/harness/replay"
+	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
 // A capture that is as it should be but for one frame is told from one that is, at that frame (bad-input 42).
+var _ = Describe("A capture of hosts that broadcast to 255.255.255.255", func() {
+	It("is explained like one of hosts that use their network's address, without MAC addresses too", func() {
+		for _, path := range []string{"q124565-table/fixed.pcap", "q124565/Q124565.pcap", "ms00-047/MS00-047.pcap"} {
+			want := cells(replay.Explain(seen(pc, frames(path)), replay.Options{}))
+			list := frames(path)
+			everywhere(list)
+			Expect(cells(replay.Explain(seen(pc, list), replay.Options{}))).To(Equal(want), path)
+		}
+	})
+})
+
+// everywhere has all broadcasts go to 255.255.255.255, as a tap sees them that sees no MAC addresses.
+func everywhere(list []trace.Frame) {
+	for i := range list {
+		if f := &list[i]; f.Broadcast {
+			f.To, f.Broadcast = netip.AddrPortFrom(stack.LimitedBroadcast, f.To.Port()), false
+		}
+	}
+}
+
 var _ = Describe("A capture with one frame changed (bad-input 42)", func() {
 	const path = "q124565-table/fixed.pcap"
 

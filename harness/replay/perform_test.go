@@ -369,6 +369,18 @@ var _ = Describe("A capture performed before a device", func() {
 		Expect(texts(p.Divergences)).To(ContainElement(HavePrefix("the host sent nothing, the device direct unique datagram CHAT<20> from FRIEND<20>")))
 	})
 
+	It("passes before a device that broadcasts to 255.255.255.255, whatever of the two the captured hosts did", func() {
+		list := frames("q124565/fixed.pcap")
+		for range 2 {
+			p := performBefore(seen(pc, list), "fixed", replay.PerformOptions{Can: everything}, func(s stack.Stack) stack.Stack { return unlimited{s} })
+			Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+			Expect(p.Same).To(Equal(16))
+			everywhere(list)
+		}
+		p := perform(seen(pc, list), "fixed", replay.PerformOptions{Can: everything})
+		Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
+	})
+
 	It("cannot judge a device that never stops talking, and keeps only so much of it", func() {
 		p := performBefore(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything},
 			func(s stack.Stack) stack.Stack { return babbling{s} })
@@ -519,6 +531,22 @@ func (d doubling) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
 		if x, ok := o.(stack.SendDatagram); ok && x.From.Port() == stack.DatagramPort {
 			out.Add(x)
 		}
+	}
+}
+
+// unlimited broadcasts to 255.255.255.255.
+type unlimited struct{ stack.Stack }
+
+func (u unlimited) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	u.Stack.Step(at, in, out)
+	all := slices.Clone(out.All())
+	out.Reset()
+	for _, o := range all {
+		if x, ok := o.(stack.SendDatagram); ok && x.Broadcast {
+			x.To = netip.AddrPortFrom(stack.LimitedBroadcast, x.To.Port())
+			o = x
+		}
+		out.Add(o)
 	}
 }
 

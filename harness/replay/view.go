@@ -50,7 +50,7 @@ func NewView(host netip.Addr) *View { return &View{Host: host} }
 // Add takes a frame in, if it concerns the host. It keeps a copy of the payload.
 func (v *View) Add(f *trace.Frame) {
 	v.meet(f.From.Addr())
-	everybody := f.Broadcast || isEverybody(f.To.Addr())
+	everybody := f.Broadcast || f.To.Addr() == stack.LimitedBroadcast
 	if v.Host.IsValid() && f.From.Addr() != v.Host && f.To.Addr() != v.Host && !everybody {
 		return
 	}
@@ -67,10 +67,6 @@ func (v *View) Add(f *trace.Frame) {
 	own.Payload, own.Odd = slices.Clone(f.Payload), slices.Clone(f.Odd)
 	v.bytes += len(own.Payload)
 	v.Frames = append(v.Frames, own)
-}
-
-func isEverybody(a netip.Addr) bool {
-	return a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 func (v *View) meet(a netip.Addr) {
@@ -181,7 +177,7 @@ func (v *View) network() netip.Prefix {
 			return p
 		}
 	}
-	if isEverybody(seen) {
+	if seen == stack.LimitedBroadcast {
 		return netip.PrefixFrom(v.Host, 0)
 	}
 	return netip.PrefixFrom(v.Host, 24)

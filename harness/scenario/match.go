@@ -45,8 +45,9 @@ func (p Pattern) toFits(nodes []Node, f trace.Frame) bool {
 	return nodes[p.To].Prefix.Addr() == f.To.Addr()
 }
 
+// isBroadcast looks at the address where a tap that sees no MAC addresses cannot tell.
 func isBroadcast(nodes []Node, a netip.Addr) bool {
-	return len(nodes) > 0 && a == stack.BroadcastOf(nodes[0].Prefix)
+	return a == stack.LimitedBroadcast || len(nodes) > 0 && a == stack.BroadcastOf(nodes[0].Prefix)
 }
 
 // about reports whether the sighting is about a name: its own, or one of those that a node status response lists.

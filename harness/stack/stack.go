@@ -31,6 +31,9 @@ const (
 	SessionPort  = 139
 )
 
+// LimitedBroadcast is everybody on the network of the sender, without saying which network that is (RFC 919).
+var LimitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // BroadcastOf returns the directed broadcast address of an IPv4 network.
 func BroadcastOf(p netip.Prefix) netip.Addr {
 	a := p.Addr().As4()

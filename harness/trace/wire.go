@@ -16,7 +16,7 @@ import (
 type Frame struct {
 	At        time.Duration // since the run began, or since the first packet of the capture
 	Kind      FrameKind
-	Broadcast bool // the group bit of the destination MAC address
+	Broadcast bool // the group bit of the destination MAC address, or the IPv4 address 255.255.255.255
 	From, To  netip.AddrPort
 	Payload   []byte   // UDP: the payload. Message: one session-service message with its header, or what cannot be framed
 	Conn      int      // TCP: the connection, numbered from 1 in the order of their first packets; 0 for UDP

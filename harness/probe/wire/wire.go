@@ -90,7 +90,7 @@ func Open(o Options) (*Wire, error) {
 // oneHost refuses addresses behind which there is more than one host: Go's sockets would send to them.
 func (w *Wire) oneHost() error {
 	if !w.opts.Target.Is4() || w.opts.Target.IsUnspecified() || w.opts.Target.IsMulticast() ||
-		w.opts.Target == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		w.opts.Target == stack.LimitedBroadcast {
 		return fmt.Errorf("probe: %s is not the IPv4 address of one host", w.opts.Target)
 	}
 	addrs, err := net.InterfaceAddrs()
