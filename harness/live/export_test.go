@@ -31,7 +31,7 @@ func Overtake(l *LAN, first, second []byte) {
 // Storm has the first stack of a LAN read from a socket that fails with an error so many times, then gives a datagram, and
 // then is closed.
 func Storm(l *LAN, err error, times int, from netip.AddrPort, payload []byte) {
-	l.read(&storm{err, times, from, payload}, 0, stack.NamePort, false)
+	l.read(&storm{err, times, from, payload}, 0, stack.NamePort, toHost)
 }
 
 type storm struct {

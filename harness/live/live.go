@@ -4,8 +4,8 @@
 // and what a stack wants into bytes; it decides nothing about NetBIOS.
 //
 // One goroutine at a time has the stacks, as a rule that of [LAN.Run] or [LAN.Play]. A stack has an IPv4 address of this host to itself, with
-// UDP 137 and 138 and TCP 139 on it; broadcasts are heard on the network's broadcast address. Everything that others can fill
-// has a bound, and what a bound turned away is counted ([Counters]).
+// UDP 137 and 138 and TCP 139 on it; broadcasts are heard on the network's broadcast address, and on 255.255.255.255 what comes
+// from that network. Everything that others can fill has a bound, and what a bound turned away is counted ([Counters]).
 //
 // Time is that since the LAN was made, on the monotonic clock. A timer rings at the time that it was armed for, however
 // late the machine gets round to it, and before anything that happened after that time; so a record shows the times that the
@@ -93,8 +93,8 @@ type LAN struct {
 	crash    error
 	waiting  *time.Timer
 
-	attaching netip.Addr // of the host whose sockets are being opened
-	failed    string     // why the run cannot go on: what became of a device or its hand
+	attaching netip.Prefix // of the host whose sockets are being opened
+	failed    string       // why the run cannot go on: what became of a device or its hand
 
 	counters counters
 }
@@ -142,7 +142,7 @@ func (l *LAN) Attach(name string, prefix netip.Prefix, boot func(firstID uint16)
 		conns: map[stack.Conn]*stream{}, asked: map[uint16]func(status, netip.Addr){},
 	}
 	index := len(l.hosts)
-	l.attaching = prefix.Addr()
+	l.attaching = prefix
 	if err := l.openSockets(index, h); err != nil {
 		h.sockets.close()
 		return 0, err

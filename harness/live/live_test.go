@@ -134,6 +134,114 @@ var _ = Describe("A stack on real sockets", func() {
 	})
 })
 
+var _ = Describe("A broadcast to 255.255.255.255", func() {
+	everybody := netip.AddrPortFrom(stack.LimitedBroadcast, ports.Name)
+
+	It("is answered by whose name it asks for, like any other broadcast", func() {
+		lan := live.New(live.Options{Ports: ports})
+		one, two := attach(lan, host(1)), attach(lan, host(2))
+		run(lan)
+		do(lan, one, netbios.NCB{Command: netbios.AddName, Name: name("CHAT")})
+		do(lan, two, netbios.NCB{Command: netbios.AddName, Name: name("OTHER")})
+		query := nbt.Query(7, name("CHAT"))
+		query.Flags |= nbt.FlagB
+		answer := exchange(client(host(9)), everybody, query)
+		Expect(answer.Kind()).To(Equal(nbt.KindPositiveQuery))
+		_, owner := answer.Owner()
+		Expect(owner).To(Equal(host(1).Addr()))
+		claim := nbt.Claim(8, name("CHAT"), 0, host(9).Addr())
+		refusal := exchange(client(host(9)), everybody, claim)
+		Expect(refusal.Kind()).To(Equal(nbt.KindNegativeRegistration))
+	})
+
+	It("is heard by every stack with its true destination, in both services, and recorded once", func() {
+		record := &trace.Trace{}
+		lan := live.New(live.Options{Ports: ports, Recorder: record})
+		seen := make(chan stack.Datagram, 100)
+		for n := range byte(2) {
+			_, err := lan.Attach("node", host(1+n), func(uint16) stack.Stack { return taker{seen} })
+			Expect(err).NotTo(HaveOccurred())
+		}
+		c := client(host(9))
+		from := netip.AddrPortFrom(host(9).Addr(), c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+		services := map[uint16]uint16{ports.Name: stack.NamePort, ports.Datagram: stack.DatagramPort}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- lan.Run(ctx) }()
+		for port, service := range services {
+			to := netip.AddrPortFrom(stack.LimitedBroadcast, service)
+			_, err := c.WriteToUDPAddrPort([]byte("x"), netip.AddrPortFrom(stack.LimitedBroadcast, port))
+			Expect(err).NotTo(HaveOccurred())
+			for range 2 {
+				Eventually(seen).WithTimeout(5 * time.Second).Should(Receive(Equal(
+					stack.Datagram{From: from, To: to, Broadcast: true, Payload: []byte("x")})))
+			}
+		}
+		cancel()
+		Expect(<-ended).To(Succeed())
+		lan.Close()
+		frames := trace.Wire(record)
+		Expect(frames).To(HaveLen(2))
+		for _, f := range frames {
+			Expect(f.Broadcast).To(BeTrue())
+			Expect(f.To.Addr()).To(Equal(stack.LimitedBroadcast))
+		}
+	})
+
+	It("is not heard from another network that this host is on, and is counted", func() {
+		lan := live.New(live.Options{Ports: ports})
+		seen := make(chan stack.Datagram, 100)
+		here := netip.PrefixFrom(host(1).Addr(), 24)
+		_, err := lan.Attach("node", here, func(uint16) stack.Stack { return taker{seen} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		_, err = client(netip.MustParsePrefix("127.78.0.9/24")).WriteToUDPAddrPort([]byte("from elsewhere"), everybody)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = client(host(9)).WriteToUDPAddrPort([]byte("from here"), everybody)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(seen).WithTimeout(5 * time.Second).Should(Receive(HaveField("Payload", BeEquivalentTo("from here"))))
+		Expect(lan.Counters().Elsewhere).To(BeEquivalentTo(1))
+	})
+
+	It("of a stack's own is heard by its neighbour and not by itself", func() {
+		lan := live.New(live.Options{Ports: ports})
+		seen := make(chan stack.Datagram, 100)
+		one, err := lan.Attach("node", host(1), func(uint16) stack.Stack { return crier{taker{seen}} })
+		Expect(err).NotTo(HaveOccurred())
+		_, err = lan.Attach("node", host(2), func(uint16) stack.Stack { return taker{seen} })
+		Expect(err).NotTo(HaveOccurred())
+		run(lan)
+		do(lan, one, netbios.NCB{})
+		Eventually(seen).WithTimeout(5 * time.Second).Should(Receive(HaveField("From", service(host(1), stack.NamePort))))
+		Eventually(lan.Counters).WithTimeout(5 * time.Second).Should(HaveField("Own", BeEquivalentTo(1)))
+		Expect(seen).To(BeEmpty())
+	})
+})
+
+// taker tells of the datagrams that it is given.
+type taker struct{ seen chan<- stack.Datagram }
+
+func (t taker) Step(_ time.Duration, in stack.Input, _ *stack.Outputs) {
+	if d, ok := in.(stack.Datagram); ok {
+		t.seen <- d
+	}
+}
+
+// crier broadcasts to 255.255.255.255 when it is called.
+type crier struct{ taker }
+
+func (c crier) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	call, ok := in.(stack.Call)
+	if !ok {
+		c.taker.Step(at, in, out)
+		return
+	}
+	out.Add(stack.SendDatagram{
+		From: service(host(1), stack.NamePort), To: netip.AddrPortFrom(stack.LimitedBroadcast, stack.NamePort), Broadcast: true, Payload: []byte("x"),
+	})
+	out.Add(stack.Complete{ID: call.ID})
+}
+
 var _ = Describe("A stack on real sockets that asks for an odd time (bad-input 30)", func() {
 	It("is told at once of what is past, and never of what never comes, while time goes on", func() {
 		lan := live.New(live.Options{Ports: ports})

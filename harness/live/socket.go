@@ -10,22 +10,45 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
-// sockets are what a host has: two of each UDP service, since one that is bound to an address hears no broadcast, and the
-// listener.
+// sockets are what a host has: three of each UDP service, since one that is bound to an address hears what is sent to that and
+// nothing else, and the listener.
 type sockets struct {
 	name, datagram    *udpSocket // on the host's address; they send too
-	nameAll, dgramAll *udpSocket // on the broadcast address
+	nameAll, dgramAll *udpSocket // on the network's broadcast address
+	nameAny, dgramAny *udpSocket // on 255.255.255.255; nil on systems that bind no socket to it
 	listener          *net.TCPListener
 }
 
+// reach tells to whom what arrives at a socket was sent.
+type reach uint8
+
+const (
+	toHost    reach = iota
+	toNetwork       // its broadcast address
+	toAll           // 255.255.255.255
+)
+
+// address is the one that a host is reached at.
+func (r reach) address(h *host) netip.Addr {
+	switch r {
+	case toHost:
+	case toNetwork:
+		return h.broadcast
+	case toAll:
+		return stack.LimitedBroadcast
+	}
+	return h.prefix.Addr()
+}
+
 func (s *sockets) close() {
-	for _, c := range []*udpSocket{s.name, s.datagram, s.nameAll, s.dgramAll} {
+	for _, c := range []*udpSocket{s.name, s.datagram, s.nameAll, s.dgramAll, s.nameAny, s.dgramAny} {
 		if c != nil {
 			_ = c.Close() // nothing is buffered in it
 		}
@@ -42,11 +65,11 @@ func (s *sockets) refuseStreams() {
 
 // arrival is a datagram that was read from a socket.
 type arrival struct {
-	node      int
-	port      uint16 // the well-known one
-	from      netip.AddrPort
-	broadcast bool
-	payload   []byte
+	node    int
+	port    uint16 // the well-known one
+	from    netip.AddrPort
+	to      reach
+	payload []byte
 }
 
 // real and wellKnown translate the ports of the three services.
@@ -86,27 +109,35 @@ func (l *LAN) openSockets(node int, h *host) error {
 	var err error
 	for _, x := range []struct {
 		socket **udpSocket
-		addr   netip.Addr
+		to     reach
 		port   uint16
-		shared bool
 	}{
-		{&h.sockets.name, h.prefix.Addr(), stack.NamePort, false},
-		{&h.sockets.datagram, h.prefix.Addr(), stack.DatagramPort, false},
-		{&h.sockets.nameAll, h.broadcast, stack.NamePort, true},
-		{&h.sockets.dgramAll, h.broadcast, stack.DatagramPort, true},
+		{&h.sockets.name, toHost, stack.NamePort},
+		{&h.sockets.datagram, toHost, stack.DatagramPort},
+		{&h.sockets.nameAll, toNetwork, stack.NamePort},
+		{&h.sockets.dgramAll, toNetwork, stack.DatagramPort},
+		{&h.sockets.nameAny, toAll, stack.NamePort},
+		{&h.sockets.dgramAny, toAll, stack.DatagramPort},
 	} {
-		at := netip.AddrPortFrom(x.addr, l.real(x.port))
-		if *x.socket, err = bindUDP(at, x.shared); err != nil {
+		at := netip.AddrPortFrom(x.to.address(h), l.real(x.port))
+		*x.socket, err = bindUDP(at, x.to != toHost)
+		switch {
+		case x.to == toAll && errors.Is(err, syscall.EADDRNOTAVAIL): // not Linux: who broadcasts there is not heard
+		case err != nil:
 			return Advise("UDP", at, err)
 		}
 	}
 	if err := l.listen(node, h); err != nil {
 		return err
 	}
-	l.read(h.sockets.name, node, stack.NamePort, false)
-	l.read(h.sockets.datagram, node, stack.DatagramPort, false)
-	l.read(h.sockets.nameAll, node, stack.NamePort, true)
-	l.read(h.sockets.dgramAll, node, stack.DatagramPort, true)
+	l.read(h.sockets.name, node, stack.NamePort, toHost)
+	l.read(h.sockets.datagram, node, stack.DatagramPort, toHost)
+	l.read(h.sockets.nameAll, node, stack.NamePort, toNetwork)
+	l.read(h.sockets.dgramAll, node, stack.DatagramPort, toNetwork)
+	if h.sockets.nameAny != nil && h.sockets.dgramAny != nil {
+		l.read(h.sockets.nameAny, node, stack.NamePort, toAll)
+		l.read(h.sockets.dgramAny, node, stack.DatagramPort, toAll)
+	}
 	return nil
 }
 
@@ -128,13 +159,13 @@ func bindUDP(at netip.AddrPort, shared bool) (*udpSocket, error) {
 
 // read turns what arrives at a socket into arrivals, until it is closed. When the stacks cannot keep up, the newest is
 // dropped: what others flood one service with costs the others nothing.
-func (l *LAN) read(from receiver, node int, port uint16, broadcast bool) {
+func (l *LAN) read(from receiver, node int, port uint16, to reach) {
 	queue := &l.names
 	if port == stack.DatagramPort {
 		queue = &l.datagrams
 	}
 	several := runtime.GOMAXPROCS(0) > 1 // or whoever looks keeps others from working
-	own := netip.AddrPortFrom(l.attaching, l.real(port))
+	network, own := l.attaching, netip.AddrPortFrom(l.attaching.Addr(), l.real(port))
 	l.counters.wait.Go(func() {
 		in := newInbox()
 		batch := make([]arrival, 0, maxBatch)
@@ -164,14 +195,16 @@ func (l *LAN) read(from receiver, node int, port uint16, broadcast bool) {
 				l.counters.received.Add(1)
 				l.counters.bytesReceived.Add(uint64(len(payload)))
 				switch {
-				case broadcast && from == own:
+				case to != toHost && from == own:
 					l.counters.own.Add(1)
+				case to == toAll && !network.Contains(from.Addr()):
+					l.counters.elsewhere.Add(1) // this host is on other networks too
 				case len(payload) > maxPayload:
 					l.counters.tooLong.Add(1)
 				default:
 					from = netip.AddrPortFrom(from.Addr(), l.wellKnown(from.Port()))
 					payload = append(make([]byte, 0, len(payload)), payload...)
-					batch = append(batch, arrival{node, port, from, broadcast, payload})
+					batch = append(batch, arrival{node, port, from, to, payload})
 				}
 			}
 			l.handOver(batch, queue)
@@ -233,14 +266,11 @@ func (l *LAN) arrived(a arrival) {
 	if h.takesAnswer(a) {
 		return
 	}
-	to := netip.AddrPortFrom(h.prefix.Addr(), a.port)
-	if a.broadcast {
-		to = netip.AddrPortFrom(h.broadcast, a.port)
-	}
-	d := stack.Datagram{From: a.from, To: to, Broadcast: a.broadcast, Payload: a.payload}
+	to := netip.AddrPortFrom(a.to.address(h), a.port)
+	d := stack.Datagram{From: a.from, To: to, Broadcast: a.to != toHost, Payload: a.payload}
 	sender, known := l.byIP[a.from.Addr()]
 	own := known && l.hosts[sender].device == nil && (a.from.Port() == stack.NamePort || a.from.Port() == stack.DatagramPort)
-	if !own && (!a.broadcast || a.node == l.firstStack()) {
+	if !own && (!d.Broadcast || a.node == l.firstStack()) {
 		// Everybody here has heard a broadcast; it was sent once.
 		if !known || l.hosts[sender].device == nil {
 			sender = trace.LAN
@@ -263,10 +293,10 @@ func (l *LAN) firstStack() int {
 type counters struct {
 	wait sync.WaitGroup
 
-	received, sent, bytesReceived, bytesSent           atomic.Uint64
-	own, tooLong, queueFull, sendErrors, receiveErrors atomic.Uint64
-	accepted, streamsRefused, streamsStalled           atomic.Uint64
-	streamsAborted, remarks                            atomic.Uint64
+	received, sent, bytesReceived, bytesSent                      atomic.Uint64
+	own, elsewhere, tooLong, queueFull, sendErrors, receiveErrors atomic.Uint64
+	accepted, streamsRefused, streamsStalled                      atomic.Uint64
+	streamsAborted, remarks                                       atomic.Uint64
 }
 
 // Counters are what a LAN has counted since it was made.
@@ -276,6 +306,7 @@ type Counters struct {
 	BytesReceived  uint64 `json:"bytes_received"`  // in datagrams
 	BytesSent      uint64 `json:"bytes_sent"`      // in datagrams
 	Own            uint64 `json:"own"`             // own broadcasts, looped back and ignored
+	Elsewhere      uint64 `json:"elsewhere"`       // broadcasts to 255.255.255.255 on other networks of this host, ignored
 	TooLong        uint64 `json:"too_long"`        // datagrams dropped: longer than 4096 bytes
 	QueueFull      uint64 `json:"queue_full"`      // datagrams dropped: they came faster than the stack could look at them
 	SendErrors     uint64 `json:"send_errors"`     // datagrams that the system did not take
@@ -292,7 +323,7 @@ func (l *LAN) Counters() Counters {
 	c := &l.counters
 	return Counters{
 		Received: c.received.Load(), Sent: c.sent.Load(), BytesReceived: c.bytesReceived.Load(), BytesSent: c.bytesSent.Load(),
-		Own: c.own.Load(), TooLong: c.tooLong.Load(), QueueFull: c.queueFull.Load(), SendErrors: c.sendErrors.Load(),
+		Own: c.own.Load(), Elsewhere: c.elsewhere.Load(), TooLong: c.tooLong.Load(), QueueFull: c.queueFull.Load(), SendErrors: c.sendErrors.Load(),
 		ReceiveErrors: c.receiveErrors.Load(), Accepted: c.accepted.Load(), StreamsRefused: c.streamsRefused.Load(),
 		StreamsStalled: c.streamsStalled.Load(), StreamsAborted: c.streamsAborted.Load(), Remarks: c.remarks.Load(),
 	}

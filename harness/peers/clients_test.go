@@ -137,6 +137,9 @@ var _ = Describe("Real clients", Ordered, ContinueOnFailure, func() {
 
 	BeforeAll(func() {
 		real, ours = sambas(), serves()
+		for _, s := range []*segment{real, ours} { // nothing else leads there: a LAN of ours has no way out
+			Expect(on(s.client, "ip", "route", "add", "255.255.255.255", "dev", "eth0")).To(Equal(peers.Result{}))
+		}
 		// Samba answers long before it has registered everywhere. What is registered last is that of the name server.
 		for _, s := range []*segment{real, ours} {
 			s.settled("10.77.0.1 CHAT<20>", "nmblookup", "-s", "CONF", "CHAT#20")
@@ -164,6 +167,9 @@ var _ = Describe("Real clients", Ordered, ContinueOnFailure, func() {
 			Expect(results[1]).To(Equal(results[0]))
 		},
 		Entry("nmblookup, by broadcast", "10.77.0.1 CHAT<00>\n", "nmblookup", "-d1", "-s", "CONF", "CHAT"),
+		Entry("nmblookup -B 255.255.255.255", "10.77.0.1 CHAT<20>\n", "nmblookup", "-d1", "-s", "CONF", "-B", "255.255.255.255", "CHAT#20"),
+		Entry("nmblookup -B 255.255.255.255, of a name that nobody holds", "failed to find name NOSUCH\n",
+			"nmblookup", "-d1", "-s", "CONF", "-B", "255.255.255.255", "NOSUCH"),
 		Entry("nmblookup, by broadcast, of an alias", "10.77.0.1 ALIAS<20>\n", "nmblookup", "-d1", "-s", "CONF", "ALIAS#20"),
 		Entry("nmblookup --unicast, of a group", "10.77.0.1 NBTLAB<1e>\n",
 			"nmblookup", "-d1", "-s", "CONF", "--unicast=10.77.0.1", "NBTLAB#1e"),
@@ -186,6 +192,8 @@ var _ = Describe("Real clients", Ordered, ContinueOnFailure, func() {
 		Entry("nbtscan -v -h", "CHAT             File Server Service\n", "nbtscan", "-v", "-h", "10.77.0.1"),
 		Entry("impacket, by broadcast", "CHAT ['10.77.0.1'] rdata 00000a4d0001\nNOSUCH NetBIOSTimeout",
 			"/usr/bin/python3", "testdata/nmb.py", "broadcast", "10.77.0.255", "CHAT", "NOSUCH"),
+		Entry("impacket, by broadcast to 255.255.255.255", "CHAT ['10.77.0.1'] rdata 00000a4d0001\nNOSUCH NetBIOSTimeout",
+			"/usr/bin/python3", "testdata/nmb.py", "broadcast", "255.255.255.255", "CHAT", "NOSUCH"),
 		Entry("impacket, of the owner", "ALIAS ['10.77.0.1'] rdata 00000a4d0001\n",
 			"/usr/bin/python3", "testdata/nmb.py", "ask", "10.77.0.1", "ALIAS"),
 		Entry("impacket, of a name server", "NOSUCH NetBIOSError Negative response-Name does not exist(3)\n",
