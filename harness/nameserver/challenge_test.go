@@ -82,6 +82,47 @@ var _ = Describe("Challenging the owner of a name (RFC 1002 section 5.1.4)", fun
 		Expect(wins.again(pc, answer(pc))).To(Equal(lines(refused(peer, chat, "ACT_ERR"))), "one answer")
 	})
 
+	It("takes another request of the requester for a claim of its own, and so one of another host under the same identifier", func() {
+		claim := register(chat, peer)
+		wins.ask(peer, claim)
+		claim.ID = wins.id
+		Expect(wins.again(stranger, claim)).To(Equal(lines(refused(stranger, chat, "ACT_ERR"))))
+		Expect(wins.ask(peer, claim)).To(Equal(lines(refused(peer, chat, "ACT_ERR"))))
+	})
+
+	It("keeps its own time beside others", func() {
+		wins.ask(pc, register("MAIL<20>", pc))
+		wins.ask(peer, register(chat, peer))
+		wins.wait(2 * time.Second)
+		wins.ask(peer, register("MAIL<20>", peer))
+		Expect(wins.wait(3 * time.Second)).To(Equal(lines(asked(pc, chat))))
+		Expect(wins.wait(2 * time.Second)).To(Equal(lines(asked(pc, "MAIL<20>"))))
+	})
+
+	DescribeTable("promises an answer in whole seconds, with one to spare",
+		func(timeout time.Duration, count, seconds int) {
+			wins = newBench(func(cfg *nameserver.Config) { cfg.Timeout, cfg.Count = timeout, count })
+			wins.ask(pc, register(chat, pc))
+			Expect(wins.ask(peer, register(chat, peer))).To(HaveExactElements(wack(peer, chat, seconds), asked(pc, chat)))
+		},
+		Entry("as RFC 1002 section 6 has it", 5*time.Second, 3, 16),
+		Entry("a fraction", 250*time.Millisecond, 3, 2),
+		Entry("hardly more than whole ones", time.Second+1, 1, 3),
+	)
+
+	It("tells of each step", func() {
+		wins.ask(peer, register(chat, peer))
+		wins.wait(15 * time.Second)
+		wins.ask(peer, release(chat, peer))
+		Expect(wins.remarks).To(Equal(lines(
+			"name server: CHAT<20> is registered for 10.0.0.10",
+			"name server: CHAT<20> is claimed by 10.0.0.20: asking 10.0.0.10, its owner",
+			"name server: CHAT<20> is claimed by 10.0.0.20, and 10.0.0.10 does not answer",
+			"name server: CHAT<20> is registered for 10.0.0.20",
+			"name server: CHAT<20> is released by 10.0.0.20 for 10.0.0.20",
+		)))
+	})
+
 	It("refuses whoever else claims the name meanwhile", func() {
 		wins.ask(peer, register(chat, peer))
 		Expect(wins.ask(stranger, register(chat, stranger))).To(Equal(lines(refused(stranger, chat, "ACT_ERR"))))
@@ -97,12 +138,14 @@ var _ = Describe("Challenging the owner of a name (RFC 1002 section 5.1.4)", fun
 	It("is over when the owner lets go", func() {
 		wins.ask(peer, register(chat, peer))
 		Expect(wins.ask(pc, release(chat, pc))).To(Equal(lines(released(pc, chat, pc), granted(peer, chat))))
+		Expect(wins.wait(time.Minute)).To(BeEmpty())
 	})
 
 	It("goes on when the owner's term runs out meanwhile, against all but the owner", func() {
 		wins.wait(290 * time.Second)
 		wins.ask(peer, register(chat, peer))
 		wins.wait(11 * time.Second)
+		Expect(wins.ask(stranger, release(chat, stranger))).To(Equal(lines(released(stranger, chat, stranger))), "it has nothing to let go")
 		Expect(wins.ask(stranger, register(chat, stranger))).To(Equal(lines(refused(stranger, chat, "ACT_ERR"))))
 		Expect(wins.ask(pc, register(chat, pc))).To(Equal(lines(refused(peer, chat, "ACT_ERR"), granted(pc, chat))))
 	})
@@ -131,6 +174,19 @@ var _ = Describe("Challenging the owner of a name (RFC 1002 section 5.1.4)", fun
 		Expect(wins.ask(stranger, register(chat, stranger))).To(Equal(lines(wack(stranger, chat, 31), asked(peer, chat))))
 		Expect(wins.wait(15*time.Second)).To(Equal(lines(asked(peer, chat), asked(peer, chat), asked(pc, chat))), "then at the other")
 		Expect(wins.wait(15 * time.Second)).To(Equal(lines(asked(pc, chat), asked(pc, chat), granted(stranger, chat))))
+	})
+
+	It("goes on at the owner's next address at once, when the first says that it is none", func() {
+		wins.ask(peer, multihomed(chat, peer))
+		wins.again(pc, answer(pc, peer))
+		wins.ask(stranger, register(chat, stranger))
+		Expect(wins.again(pc, nbt.NegativeAnswer(wins.queries, name(chat), nbt.NamErr))).To(Equal(lines(asked(peer, chat))))
+		Expect(wins.wait(15 * time.Second)).To(Equal(lines(asked(peer, chat), asked(peer, chat), granted(stranger, chat))))
+	})
+
+	It("refuses a group that the owner itself wants to make of its name", func() {
+		wins.ask(peer, registerGroup(chat, peer))
+		Expect(wins.again(pc, answer(pc, peer))).To(Equal(lines(refused(peer, chat, "ACT_ERR"))))
 	})
 
 	It("never sends to the server's own host, whatever address is registered", func() {

@@ -148,6 +148,15 @@ func (b *bench) collect(out *stack.Outputs) []string {
 	return lines
 }
 
+// lastOwner is the address in the record that was sent last.
+func (b *bench) lastOwner() netip.Addr {
+	GinkgoHelper()
+	m, err := nbt.ParseNameMessageLenient(b.sent[len(b.sent)-1].Payload)
+	Expect(err).NotTo(HaveOccurred())
+	_, owner := m.Owner()
+	return owner
+}
+
 // line writes a packet as "to pc: positive name registration response CHAT<20> pc for 60".
 func line(o stack.SendDatagram) string {
 	GinkgoHelper()

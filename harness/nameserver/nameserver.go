@@ -418,7 +418,7 @@ func (s *Server) addresses(k key, own Own) (addrs []nbt.NBAddr, ttl uint32) {
 	case rec == nil:
 		return addrs, 0
 	case rec.kind == group:
-		return []nbt.NBAddr{{Flags: rec.owners[0].flags | nbt.NBGroup, Addr: s.groupAddr()}}, s.left(rec.owners[0])
+		return []nbt.NBAddr{{Flags: rec.owners[0].flags, Addr: s.groupAddr()}}, s.left(rec.owners[0])
 	}
 	for _, o := range rec.owners {
 		flags := o.flags
@@ -444,7 +444,7 @@ func (s *Server) masterFirst(k key, addrs []nbt.NBAddr) {
 	for i := range addrs {
 		if master.owner(addrs[i].Addr) >= 0 {
 			first := addrs[i]
-			copy(addrs[1:i+1], addrs[:i])
+			copy(addrs[1:], addrs[:i])
 			addrs[0] = first
 			return
 		}

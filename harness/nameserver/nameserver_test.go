@@ -130,6 +130,11 @@ var _ = Describe("A name server", func() {
 		m := register(chat, pc)
 		m.Additional[0].Name, m.Additional[0].Pointer = name("MAIL<20>"), 0
 		Expect(wins.ask(pc, m)).To(Equal(lines(refused(pc, chat, "FMT_ERR"))), "a record about another name")
+		Expect(wins.lastOwner()).To(Equal(pc), "as it was asked for")
+		m = register(chat, pc)
+		m.Additional[0].Addrs = nil
+		Expect(wins.ask(pc, m)).To(Equal(lines(refused(pc, chat, "FMT_ERR"))), "no address")
+		Expect(wins.lastOwner()).To(Equal(netip.IPv4Unspecified()))
 		Expect(wins.Names()).To(BeZero())
 	})
 
@@ -181,6 +186,14 @@ var _ = Describe("A name server", func() {
 			Expect(wins.ask(peer, query(team))).To(Equal(lines(all)))
 			wins.wait(300 * time.Second)
 			Expect(wins.ask(peer, query(team))).To(Equal(lines(unknown(peer, team))))
+		})
+
+		It("stay for as long as the member that registered last was granted", func() {
+			wins.ask(pc, registerGroup(team, pc))
+			wins.wait(100 * time.Second)
+			wins.ask(peer, registerGroup(team, peer))
+			Expect(wins.ask(stranger, query(team))).To(Equal(lines(
+				"to stranger: positive name query response TEAM<1e> 255.255.255.255(group) for 300")))
 		})
 
 		It("are not given away as unique names", func() {
@@ -278,9 +291,16 @@ var _ = Describe("A name server", func() {
 			Expect(wins.ask(peer, register(team, peer))).To(Equal(lines(refused(peer, team, "ACT_ERR"))))
 			wins.ask(peer, registerGroup(team, peer))
 			Expect(wins.ask(peer, query(team))).To(Equal(lines(all + " for 300")))
+			Expect(wins.ask(peer, query(domain))).To(Equal(lines("to peer: positive name query response DOMAIN<1c> server(group)")))
 			wins.ask(peer, registerGroup(domain, peer))
 			Expect(wins.ask(peer, query(domain))).To(Equal(lines(
 				"to peer: positive name query response DOMAIN<1c> server(group) peer(group) for 300")))
+		})
+
+		It("lets others leave its groups, as nmbd does, under that policy", func() {
+			wins = newBench(withPolicy(nameserver.NMBD))
+			wins.own = nameserver.Own{Held: true, Flags: nbt.NBGroup}
+			Expect(wins.ask(peer, release(team, peer))).To(Equal(lines(released(peer, team, peer))))
 		})
 	})
 
@@ -302,6 +322,27 @@ var _ = Describe("A name server", func() {
 			wins.wait(300 * time.Second)
 			Expect(wins.ask(pc, register(chat, pc))).To(Equal(lines(granted(pc, chat))))
 			Expect(wins.Names()).To(Equal(1), "the others are gone")
+		})
+
+		It("looks for terms that are over once a second, not for each that it refuses", func() {
+			wins = newBench(func(cfg *nameserver.Config) { cfg.Names = 1 })
+			wins.ask(pc, register(chat, pc))
+			mail := func() []string { return wins.ask(peer, register("MAIL<20>", peer)) }
+			wins.wait(299*time.Second + 500*time.Millisecond)
+			Expect(mail()).To(Equal(lines(refused(peer, "MAIL<20>", "SRV_ERR"))))
+			wins.wait(time.Second - 1)
+			Expect(mail()).To(Equal(lines(refused(peer, "MAIL<20>", "SRV_ERR"))))
+			wins.wait(1)
+			Expect(mail()).To(Equal(lines(granted(peer, "MAIL<20>"))))
+		})
+
+		It("holds 8192 names unless told otherwise", func() {
+			for i := range 8192 {
+				n, _ := netbios.MakeName(fmt.Sprintf("UNIT%d", i), 0x20)
+				wins.ask(pc, nbt.RegistrationRequest(0, n, nbt.ONTP, pc, 300))
+			}
+			Expect(wins.Names()).To(Equal(8192))
+			Expect(wins.ask(pc, register(chat, pc))).To(Equal(lines(refused(pc, chat, "SRV_ERR"))))
 		})
 
 		It("never answers with more than fits 576 bytes, whoever asks for what, and with little more than was asked", func() {
