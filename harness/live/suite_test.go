@@ -4,6 +4,7 @@ package live_test
 
 import (
 	"context"
+	"encoding"
 	"net"
 	"net/netip"
 	"os"
@@ -74,6 +75,14 @@ func name(text string) netbios.Name {
 	return n
 }
 
+// encoded is a message as it is sent.
+func encoded(m encoding.BinaryAppender) []byte {
+	GinkgoHelper()
+	b, err := m.AppendBinary(nil)
+	Expect(err).NotTo(HaveOccurred())
+	return b
+}
+
 // do submits an NCB and returns its completion.
 func do(lan *live.LAN, index int, ncb netbios.NCB) stack.Complete {
 	GinkgoHelper()
@@ -96,11 +105,10 @@ func client(from netip.Prefix) *net.UDPConn {
 // exchange sends a message to a port and returns the first answer to it.
 func exchange(c *net.UDPConn, to netip.AddrPort, m nbt.NameMessage) nbt.NameMessage {
 	GinkgoHelper()
-	b, err := m.AppendBinary(nil)
-	Expect(err).NotTo(HaveOccurred())
+	b := encoded(m)
 	buf := make([]byte, 2048)
 	for range 20 {
-		_, err = c.WriteToUDPAddrPort(b, to)
+		_, err := c.WriteToUDPAddrPort(b, to)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))).To(Succeed())
 		n, _, err := c.ReadFromUDPAddrPort(buf)

@@ -206,6 +206,20 @@ var _ = Describe("A connection from elsewhere", func() {
 		Expect(pc.advance(1).all()).To(Equal([]string{"abort in-1"}))
 	})
 
+	DescribeTable("has no longer than these 30 s however it spins out its asking (bad-input 28)", func(frame string) {
+		c, _ := pc.connect()
+		bytes := packet(frame)
+		Expect(len(bytes)).To(BeNumerically(">", 29))
+		for i := range 29 {
+			Expect(pc.advance(time.Second).all()).To(BeEmpty())
+			Expect(pc.step(stack.Data{Conn: c, Bytes: bytes[i : i+1]}).all()).To(BeEmpty())
+		}
+		Expect(pc.advance(time.Second).all()).To(Equal([]string{"abort in-1"}))
+	},
+		Entry("a byte a second", "8100 0044 CHAT<20> FRIEND<00>"),
+		Entry("a byte of keep-alives a second", strings.Repeat("8500 0000", 10)),
+	)
+
 	It("is one of 64 that have not asked yet; one more takes the place of the oldest (KB Q275567, bad-input 28)", func() {
 		for range 64 {
 			_, t := pc.connect()
