@@ -55,3 +55,9 @@ func (s *storm) read(ms []ipv4.Message) (int, error) {
 	s.payload = nil
 	return 1, nil
 }
+
+// PortBehind is the port that the next connection from an address comes from when the last one came from this.
+func PortBehind(l *LAN, last netip.AddrPort) (netip.AddrPort, error) {
+	l.lastPort = last.Port()
+	return l.reservePort(last.Addr())
+}

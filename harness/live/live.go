@@ -85,6 +85,7 @@ type LAN struct {
 	events   int
 	foreign  stack.Conn // numbers of the ends of connections that are no stack of ours
 	dialled  map[netip.AddrPort]bool
+	lastPort uint16        // that a connection came from
 	arrivals []trace.Event // at devices, recorded behind the outputs that brought them about
 	script   runner.Script
 	pending  map[stack.CallID]func(stack.Complete)
@@ -130,6 +131,7 @@ func New(opts Options) *LAN {
 		stopped: map[int]chan struct{}{},
 		waiting: time.NewTimer(time.Hour),
 	}
+	l.lastPort = uint16(l.began.UnixMicro()) // not where the process before this one began
 	l.unsent.init()
 	return l
 }

@@ -559,6 +559,35 @@ var _ = Describe("What strangers do to a stack on real sockets", func() {
 		do(busy, index, netbios.NCB{})
 	})
 
+	It("connects from one port after the other, and from none that is taken or was in use a moment ago", func() {
+		lan := live.New(live.Options{Ports: ports})
+		DeferCleanup(lan.Close)
+		at := host(91).Addr()
+		first, err := live.PortBehind(lan, netip.AddrPortFrom(at, 41000))
+		Expect(err).NotTo(HaveOccurred())
+		next, err := live.PortBehind(lan, first)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(next.Port() - first.Port()).To(BeNumerically(">", 0))
+		taken, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(next))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(taken.Close)
+		Expect(live.PortBehind(lan, first)).NotTo(Equal(next))
+
+		// Who ends a connection first keeps its port for some time.
+		client, err := net.DialTCP("tcp4", net.TCPAddrFromAddrPort(first), net.TCPAddrFromAddrPort(next))
+		Expect(err).NotTo(HaveOccurred())
+		server, err := taken.Accept()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(client.Close()).To(Succeed())
+		_, err = server.Read(make([]byte, 1))
+		Expect(err).To(MatchError(io.EOF))
+		Expect(server.Close()).To(Succeed())
+		Expect(live.PortBehind(lan, netip.AddrPortFrom(at, first.Port()-1))).NotTo(Equal(first))
+		beyond, err := live.PortBehind(lan, netip.AddrPortFrom(at, 65535))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(beyond.Port()).To(BeNumerically(">=", 32768))
+	})
+
 	It("serves others while connections send nothing, a byte, or a reset (bad-input 28)", func() {
 		var idle []net.Conn
 		DeferCleanup(func() {

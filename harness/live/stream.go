@@ -88,7 +88,7 @@ func (l *LAN) accept(ln *net.TCPListener, node int) {
 // open opens a connection from a port that is reserved beforehand, so that the record can say from where at once.
 func (l *LAN) open(node int, o stack.Open, seq uint32) {
 	h := l.hosts[node]
-	local, err := reservePort(h.prefix.Addr())
+	local, err := l.reservePort(h.prefix.Addr())
 	if err != nil {
 		l.counters.sendErrors.Add(1)
 	}
@@ -121,14 +121,30 @@ func (l *LAN) open(node int, o stack.Open, seq uint32) {
 	})
 }
 
-// reservePort finds a free port by taking and leaving it.
-func reservePort(addr netip.Addr) (netip.AddrPort, error) {
-	ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
-	if err != nil {
-		return netip.AddrPortFrom(addr, 0), err
+// The ports that connections come from, and how many of them are tried before the kernel is asked for one.
+const (
+	firstPort = 1 << 15
+	portTries = 64
+)
+
+// reservePort finds a free port by taking and leaving it: the next one, since the kernel searches the longer for one the more
+// connections there were in the last minute.
+func (l *LAN) reservePort(addr netip.Addr) (netip.AddrPort, error) {
+	for try := 0; ; try++ {
+		at := netip.AddrPortFrom(addr, 0)
+		if try < portTries {
+			l.lastPort++
+			at = netip.AddrPortFrom(addr, l.lastPort|firstPort)
+		}
+		ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(at))
+		switch {
+		case err == nil:
+			at = ln.Addr().(*net.TCPAddr).AddrPort()
+			return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), ln.Close()
+		case try == portTries:
+			return netip.AddrPortFrom(addr, 0), err
+		}
 	}
-	at := ln.Addr().(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), ln.Close()
 }
 
 func reasonOf(err error) stack.CloseReason {

@@ -35,9 +35,10 @@ type Binding struct{ Captured, Real netbios.Name }
 // everybody, in the order of their first frames.
 func (v *View) Peers() []netip.Addr {
 	var list []netip.Addr
+	known := map[netip.Addr]bool{}
 	for i := range v.Frames {
-		if from := v.Frames[i].From.Addr(); !v.read[i].out && !slices.Contains(list, from) {
-			list = append(list, from)
+		if from := v.Frames[i].From.Addr(); !v.read[i].out && !known[from] {
+			list, known[from] = append(list, from), true
 		}
 	}
 	return list
@@ -47,9 +48,10 @@ func (v *View) Peers() []netip.Addr {
 // asks for or calls.
 func (v *View) Names() []netbios.Name {
 	var list []netbios.Name
+	known := map[netbios.Name]bool{{}: true, netbios.Wildcard: true} // or of no interest
 	add := func(n netbios.Name) {
-		if n != (netbios.Name{}) && n != netbios.Wildcard && !slices.Contains(list, n) {
-			list = append(list, n)
+		if !known[n] {
+			list, known[n] = append(list, n), true
 		}
 	}
 	for i := range v.read {

@@ -163,7 +163,7 @@ func (d *drafting) host(i int, v *View, h *History) {
 		tool := apart && r.service == nameService && (r.kind == nbt.KindStatusRequest || r.kind == nbt.KindQuery)
 		switch {
 		case !r.out || f.Kind != trace.UDP || !extra[k] && !tool:
-		case d.kinds[v.Host] == nameserver && (r.reply || challenges(v, k)): // that of the draft does so itself
+		case d.kinds[v.Host] == nameserver && (r.reply || v.challenges(k)): // that of the draft does so itself
 		case i == 0 && !tool:
 			d.left["frames that the host sends of itself, and no correct stack"]++
 		default:
@@ -171,23 +171,6 @@ func (d *drafting) host(i int, v *View, h *History) {
 		}
 	}
 }
-
-// challenges reports whether a query of a name server is to find out whether a name's owner still has it: somebody else has just
-// asked to register the name.
-func challenges(v *View, query int) bool {
-	f, r := &v.Frames[query], &v.read[query]
-	for k := query - 1; k >= 0 && f.At-v.Frames[k].At <= challengeLife; k-- {
-		q := &v.read[k]
-		if !q.out && !q.reply && q.name == r.name && (q.kind == nbt.KindClaim || q.kind == nbt.KindMultihomed) &&
-			v.Frames[k].From.Addr() != f.To.Addr() {
-			return true
-		}
-	}
-	return false
-}
-
-// challengeLife is how long a name server asks the owner of a name: three times, UCAST_REQ_RETRY_TIMEOUT apart, and some.
-const challengeLife = 20 * time.Second
 
 // labelsOf names the connections that something refers to: s1 at the end that called, l1 at the one that listened.
 func labelsOf(h *History) map[int]string {

@@ -3,6 +3,7 @@
 package replay
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -27,19 +28,15 @@ func (m *Performance) see(e, cause *trace.Event) {
 	node := int(e.Node)
 	switch what := e.What.(type) {
 	case trace.Dialled:
-		if node > 0 {
-			for captured, l := range m.lines {
-				if l.node == node && l.conn == what.Conn && len(frames) > 0 {
-					m.taps[frames[0].Conn] = &tapped{captured}
-				}
-			}
+		if captured, ours := m.ends[end{node, what.Conn}]; ours && len(frames) > 0 {
+			m.taps[frames[0].Conn] = &tapped{captured}
 		}
 	case stack.Opened:
 		switch {
 		case node <= 0:
 		case what.Inbound:
-			m.inbound[what.From] = end{node, what.Conn}
-			m.connect(what.From)
+			m.inbound[port{node, what.From.Port()}] = what.Conn
+			m.connect(port{node, what.From.Port()})
 		default:
 			m.lineState(node, what.Conn, established)
 		}
@@ -59,10 +56,8 @@ func (m *Performance) see(e, cause *trace.Event) {
 }
 
 func (m *Performance) lineState(node int, conn stack.Conn, s lineState) {
-	for _, l := range m.lines {
-		if l.node == node && l.conn == conn {
-			m.become(l, s)
-		}
+	if captured, ours := m.ends[end{node, conn}]; ours {
+		m.become(m.lines[captured], s)
 	}
 }
 
@@ -82,7 +77,7 @@ func (m *Performance) hear(f *trace.Frame) {
 		m.answered++
 	}
 	if len(m.early) == maxEarly {
-		m.dropped++
+		m.why = fmt.Sprintf("the device sent more than %d frames that the host did not", maxEarly)
 		return
 	}
 	m.early = append(m.early, h)
@@ -118,9 +113,11 @@ func (m *Performance) pair(i int, h *heard) {
 			return
 		}
 		t.captured = f.Conn
-		m.lines[f.Conn] = &line{node: m.node[f.To.Addr()]}
+		l := &line{node: m.node[f.To.Addr()]}
+		m.lines[f.Conn] = l
 		m.dialling++
-		m.connect(h.frame.From)
+		m.expected[port{l.node, h.frame.From.Port()}] = f.Conn
+		m.connect(port{l.node, h.frame.From.Port()})
 		m.reread(h.tap)
 	case f.Kind == trace.Refuse:
 		if l := m.lines[f.Conn]; l != nil {
@@ -138,20 +135,18 @@ func (m *Performance) pair(i int, h *heard) {
 }
 
 // connect gives a connection that the device opened its end of ours, once both are known.
-func (m *Performance) connect(from netip.AddrPort) {
-	for _, t := range m.taps {
-		if t.captured == 0 {
-			continue
-		}
-		for addr, e := range m.inbound {
-			if l := m.lines[t.captured]; l.conn == 0 && l.node == e.node && addr.Port() == from.Port() {
-				l.conn = e.conn
-				m.become(l, established)
-				delete(m.inbound, addr)
-				return
-			}
-		}
+func (m *Performance) connect(from port) {
+	captured, expected := m.expected[from]
+	conn, opened := m.inbound[from]
+	if !expected || !opened {
+		return
 	}
+	delete(m.expected, from)
+	delete(m.inbound, from)
+	l := m.lines[captured]
+	l.conn = conn
+	m.ends[end{from.node, conn}] = captured
+	m.become(l, established)
 }
 
 // reread looks again at what was heard on a connection before it was known which of the capture's it stands for.
@@ -241,27 +236,35 @@ func (m *Performance) tell(c *Call, h *heard) bool {
 	return true
 }
 
-// concerns reports whether a request of the device is about a name that the captured host had or used.
-func (m *Performance) concerns(n netbios.Name) bool {
-	if n == (netbios.Name{}) {
-		return false
-	}
-	if slices.ContainsFunc(m.h.Held, func(h Held) bool { return h.Name == n }) {
-		return true
-	}
-	return slices.ContainsFunc(m.h.Calls, func(c Call) bool { return c.Name == n || c.Remote == n })
+// subjects are what the captured host and the device had to do with.
+type subjects struct {
+	names      map[netbios.Name]bool    // that the host had or used
+	datagrams  map[[2]netbios.Name]bool // that the device was made to send: from whom, to whom
+	broadcasts map[netbios.Name]bool    // and those to everybody
 }
 
-// sends reports whether the device was made to send datagrams like one.
-func (m *Performance) sends(r *meaning) bool {
-	return slices.ContainsFunc(m.made, func(c made) bool {
+func (m *Performance) subjects() subjects {
+	s := subjects{map[netbios.Name]bool{}, map[[2]netbios.Name]bool{}, map[netbios.Name]bool{}}
+	for _, h := range m.h.Held {
+		s.names[h.Name] = true
+	}
+	for i := range m.h.Calls {
+		s.names[m.h.Calls[i].Name], s.names[m.h.Calls[i].Remote] = true, true
+	}
+	delete(s.names, netbios.Name{}) // of calls about no name
+	for _, c := range m.made {
 		switch c.Verb {
 		case scenario.SendDatagram:
-			return c.Name == r.from && c.Remote == r.name
+			s.datagrams[[2]netbios.Name{c.Name, c.Remote}] = true
 		case scenario.SendBroadcast:
-			return c.Name == r.from && r.dgm == nbt.DgmBroadcast
+			s.broadcasts[c.Name] = true
 		default:
-			return false
 		}
-	})
+	}
+	return s
+}
+
+// sent reports whether the device was made to send datagrams like one.
+func (s *subjects) sent(r *meaning) bool {
+	return s.datagrams[[2]netbios.Name{r.from, r.name}] || r.dgm == nbt.DgmBroadcast && s.broadcasts[r.from]
 }

@@ -347,7 +347,7 @@ func (in *inference) answer(i int) {
 			in.hold(m.name, m.group, i)
 		}
 	case nbt.KindNegativeRegistration:
-		if q := (&matching{v: in.v}).requestOf(i); q < 0 || in.v.Frames[q].Broadcast { // and refuses for others
+		if q := in.v.requestOf(i); q < 0 || in.v.Frames[q].Broadcast { // and refuses for others
 			in.hold(m.name, m.group, i)
 		}
 	case nbt.KindStatusResponse:

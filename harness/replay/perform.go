@@ -73,12 +73,14 @@ type Performance struct {
 	why     string // it cannot go on
 
 	lines    map[int]*line         // by connection of the capture
+	ends     map[end]int           // the connection of the capture that one of ours stands for
 	dialling int                   // of them
 	verbs    map[int]scenario.Verb // of the history's calls, by their IDs
 	requests map[request]bool      // that the captured host sent
 	lastConn stack.Conn
 	taps     map[int]*tapped
-	inbound  map[netip.AddrPort]end // connections that the device opened, by its end
+	inbound  map[port]stack.Conn // connections that the device opened, and of which nothing is known yet
+	expected map[port]int        // connections of the capture that stand for ones of the device's, and that have no end of ours yet
 	record   *trace.Trace
 	recorded int // events of the record that have been heard
 	tap      trace.Tap
@@ -98,7 +100,6 @@ type Performance struct {
 	excuses  map[int]string // why nothing is concluded when one of them does not come
 	got      map[int]*heard // by index of the frame that it stands for
 	early    []*heard       // what stands for no frame, or for none yet
-	dropped  int            // that there was no room for
 	given    map[string]int // answers that stayed away, by kind
 	ids      map[uint16]uint16
 	dgmIDs   map[uint16]uint16
@@ -189,6 +190,12 @@ type end struct {
 	conn stack.Conn
 }
 
+// port is where a connection that the device opens comes from, and at which node.
+type port struct {
+	node int
+	port uint16
+}
+
 // made is a call that the device was made to do.
 type made struct {
 	*Call
@@ -225,7 +232,7 @@ func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Perfor
 	m := &Performance{
 		v: v, h: h, o: o, cast: cast, mask: newMask(v, &cast), node: map[netip.Addr]int{v.Host: 0}, since: -1, record: record,
 		verbs: map[int]scenario.Verb{}, requests: map[request]bool{},
-		lines: map[int]*line{}, taps: map[int]*tapped{}, inbound: map[netip.AddrPort]end{},
+		lines: map[int]*line{}, ends: map[end]int{}, taps: map[int]*tapped{}, inbound: map[port]stack.Conn{}, expected: map[port]int{},
 		nums: map[netbios.Name]uint8{}, lsns: map[int]uint8{},
 		fates: make([]fate, len(v.Frames)), excuses: map[int]string{}, got: map[int]*heard{}, given: map[string]int{},
 		ids: map[uint16]uint16{}, dgmIDs: map[uint16]uint16{}, sentAt: map[int]bool{},
@@ -263,10 +270,10 @@ func Perform(v *View, cast Cast, o PerformOptions, record *trace.Trace) (*Perfor
 func (m *Performance) Unplayable() string { return m.why }
 
 func (m *Performance) unplayable() string {
-	switch {
-	case oneSided(m.v) != "":
-		return oneSided(m.v)
-	case len(m.cast.Peers) == 0:
+	if why := oneSided(m.v); why != "" {
+		return why
+	}
+	if len(m.cast.Peers) == 0 {
 		return fmt.Sprintf("nobody in the capture sent %s anything, so there is nothing to play", m.v.Host)
 	}
 	return m.unable()
@@ -548,7 +555,7 @@ func (m *Performance) pass(i int) {
 	m.fates[i] = open
 	if why := m.excuse(i); why != "" {
 		m.excuses[i] = why
-	} else if tools && !challenges(m.v, i) {
+	} else if tools && !m.v.challenges(i) {
 		m.excuses[i] = apartTool
 	}
 	k := m.keyOf(&m.v.Frames[i], &m.v.read[i])
@@ -578,7 +585,7 @@ func (m *Performance) lack(now time.Duration) runner.Action {
 	if busy := m.calling(); m.since < 0 || busy != m.busy {
 		m.since, m.busy = now, busy
 	}
-	limit := m.expected() + m.o.Patience
+	limit := m.latest() + m.o.Patience
 	if m.busy {
 		limit = m.since + runner.CallPatience // its agent has a limit of its own
 	}
@@ -591,8 +598,8 @@ func (m *Performance) lack(now time.Duration) runner.Action {
 	return nil
 }
 
-// expected is when, at the latest, what is awaited would have come if it took as long as in the capture.
-func (m *Performance) expected() time.Duration {
+// latest is when, at the latest, what is awaited would have come if it took as long as in the capture.
+func (m *Performance) latest() time.Duration {
 	at := m.since
 	for _, d := range m.due {
 		if m.awaits(d) {
@@ -663,9 +670,11 @@ func kindOf(f *trace.Frame, r *meaning) string {
 // giveUp stops waiting for what stays away.
 func (m *Performance) giveUp(now time.Duration) {
 	m.halting = false
-	for _, l := range m.lines {
-		if l.state == dialling {
-			m.become(l, gone)
+	if m.dialling > 0 {
+		for _, l := range m.lines {
+			if l.state == dialling {
+				m.become(l, gone)
+			}
 		}
 	}
 	for _, d := range m.due {
@@ -681,7 +690,7 @@ func (m *Performance) giveUp(now time.Duration) {
 func (m *Performance) excuse(i int) string {
 	f, r := &m.v.Frames[i], &m.v.read[i]
 	if r.reply {
-		if q := (&matching{v: m.v}).requestOf(i); q >= 0 && q < len(m.v.Frames) && m.passed(q) && !m.sentAt[q] {
+		if q := m.v.requestOf(i); q >= 0 && q < len(m.v.Frames) && m.passed(q) && !m.sentAt[q] {
 			return "what it answers was not sent"
 		}
 	}
@@ -785,6 +794,7 @@ func (m *Performance) sendOn(i, node int) (a runner.Action, why string) {
 	if f.Kind == trace.Connect {
 		m.lastConn++
 		m.lines[f.Conn] = &line{node: node, conn: m.lastConn}
+		m.ends[end{node, m.lastConn}] = f.Conn
 		m.dialling++
 		return runner.Emit{Node: node, Out: stack.Open{
 			Conn: m.lastConn, To: netip.AddrPortFrom(m.cast.Device.Addr(), stack.SessionPort),

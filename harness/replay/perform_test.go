@@ -381,11 +381,12 @@ var _ = Describe("A capture performed before a device", func() {
 		Expect(p.Verdict).To(Equal(check.Pass), "%s %v", p.Why, texts(p.Divergences))
 	})
 
-	It("cannot judge a device that never stops talking, and keeps only so much of it", func() {
+	It("cannot judge a device that never stops talking, keeps only so much of it, and does not play to the end", func() {
 		p := performBefore(seen(pc, frames("q124565/fixed.pcap")), "fixed", replay.PerformOptions{Can: everything},
 			func(s stack.Stack) stack.Stack { return babbling{s} })
 		Expect(p.Verdict).To(Equal(check.CannotJudge))
 		Expect(p.Why).To(Equal("the device sent more than 4096 frames that the host did not"))
+		Expect(p.Sent).To(BeNumerically("<", 11))
 	})
 
 	It("comes to an end with any capture, however it is damaged (bad-input 29)", func() {

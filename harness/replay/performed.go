@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/nbt"
@@ -85,8 +86,6 @@ func (m *Performance) decide(p *Performed, interrupted string) {
 	switch {
 	case interrupted != "" || m.why != "":
 		p.Verdict, p.Why = check.CannotJudge, cmp.Or(interrupted, m.why)
-	case m.dropped > 0:
-		p.Verdict, p.Why = check.CannotJudge, fmt.Sprintf("the device sent more than %d frames that the host did not", maxEarly)
 	case len(p.Divergences) > 0:
 		p.Verdict = check.Fail
 	case m.o.Cut != "":
@@ -176,6 +175,10 @@ func (m *Performance) fieldsDiffering(i int, h *heard) []string {
 
 // extras are the frames of the device that stand for none of the host's.
 func (m *Performance) extras(p *Performed, broken map[int]bool) {
+	if len(m.early) == 0 {
+		return
+	}
+	about, repeated := m.subjects(), saidBy(m.got)
 	ends := map[int]int{} // of connections, the last cue
 	for n := range m.cues {
 		if i := m.cues[n].frame; i >= 0 && m.v.Frames[i].Conn != 0 {
@@ -199,10 +202,10 @@ func (m *Performance) extras(p *Performed, broken map[int]bool) {
 		case f.Kind != trace.UDP && f.Kind != trace.Message && h.pos > ends[captured]: // the capture does not tell how it ended
 			p.Own++
 			continue
-		case f.Kind == trace.UDP && r.service == datagramService && !r.reply && !m.sends(r):
+		case f.Kind == trace.UDP && r.service == datagramService && !r.reply && !about.sent(r):
 			p.Own++
 			continue
-		case f.Kind == trace.UDP && r.service != datagramService && !r.reply && !m.concerns(r.name):
+		case f.Kind == trace.UDP && r.service != datagramService && !r.reply && !about.names[r.name]:
 			p.Own++
 			continue
 		}
@@ -210,7 +213,7 @@ func (m *Performance) extras(p *Performed, broken map[int]bool) {
 			continue
 		}
 		what := "extra " + text
-		if r.reply && m.repeats(h) {
+		if r.reply && repeated.has(h) {
 			what = "repeated " + text
 		}
 		p.diverge(m, what, Divergence{
@@ -219,14 +222,28 @@ func (m *Performance) extras(p *Performed, broken map[int]bool) {
 	}
 }
 
-// repeats reports whether the device has sent the same just before.
-func (m *Performance) repeats(h *heard) bool {
-	for _, x := range m.got {
-		if x.frame.To == h.frame.To && sameBytes(&x.frame, &h.frame) && (h.frame.At-x.frame.At).Abs() <= replyWindow {
-			return true
-		}
+// said is when the device sent each of the frames that stand for one of the host's, by whom it sent it to and its bytes.
+type said map[string][]time.Duration
+
+func saidBy(got map[int]*heard) said {
+	s := said{}
+	for _, h := range got {
+		k := h.text()
+		s[k] = append(s[k], h.frame.At)
 	}
-	return false
+	for _, at := range s {
+		slices.Sort(at)
+	}
+	return s
+}
+
+func (h *heard) text() string { return h.frame.To.String() + " " + string(h.frame.Payload) }
+
+// has reports whether the device has sent the same shortly before or after.
+func (s said) has(h *heard) bool {
+	at := s[h.text()]
+	i, _ := slices.BinarySearch(at, h.frame.At-replyWindow)
+	return i < len(at) && at[i] <= h.frame.At+replyWindow
 }
 
 func (p *Performed) diverge(m *Performance, what string, d Divergence) {

@@ -190,13 +190,12 @@ func oneSided(v *View) string {
 		return fmt.Sprintf("the capture has only what was sent to %s, and nothing that it sent", v.Host)
 	}
 	replies, orphans, first := 0, 0, 0
-	m := matching{v: v}
 	for i := range v.Frames {
 		if !v.read[i].out || v.read[i].service != nameService || !v.read[i].reply {
 			continue
 		}
 		replies++
-		if m.requestOf(i) < 0 {
+		if v.requestOf(i) < 0 {
 			if orphans == 0 {
 				first = v.Frames[i].Number
 			}

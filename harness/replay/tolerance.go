@@ -202,7 +202,7 @@ func (m *matching) toleratesMissing(s *sent, missing, of int) bool {
 // toleratesExtra reports whether a frame of the host's may be there. Before are those of the same key that came before.
 func (m *matching) toleratesExtra(i int, before []int) bool {
 	f, r := &m.v.Frames[i], &m.v.read[i]
-	request := m.requestOf(i)
+	request := m.v.requestOf(i)
 	for _, t := range m.tolerances("repeated", r) {
 		if len(before) == 0 || !m.repeats(i, before, t.Count) || !m.wasSent(request, t, f.At) {
 			continue
@@ -230,24 +230,14 @@ func (m *matching) toleratesExtra(i int, before []int) bool {
 // repeats reports whether a frame is the same as one just before, and not the too-manieth time.
 func (m *matching) repeats(i int, before []int, count int) bool {
 	same := 0
-	for _, b := range before {
+	for _, b := range slices.Backward(before) {
 		if sameBytes(&m.v.Frames[i], &m.v.Frames[b]) && m.v.Frames[i].At-m.v.Frames[b].At <= replyWindow {
-			same++
+			if same++; same > count { // a flood has thousands
+				return false
+			}
 		}
 	}
-	return same >= 1 && same <= count
-}
-
-// requestOf is the index of the request that a frame of the host answers, or -1.
-func (m *matching) requestOf(i int) int {
-	f, r := &m.v.Frames[i], &m.v.read[i]
-	for k := i - 1; k >= 0 && f.At-m.v.Frames[k].At <= replyWindow; k-- {
-		q := &m.v.read[k]
-		if !q.out && q.service == r.service && !q.reply && q.id == r.id && m.v.Frames[k].From == f.To {
-			return k
-		}
-	}
-	return -1
+	return same >= 1
 }
 
 // wasSent reports whether a request was sent as a tolerance wants it.
@@ -308,7 +298,7 @@ func (m *matching) toleratesField(i int, s *sent, field string) *Tolerance {
 		got := fieldOf(f, field)
 		for _, v := range t.Values {
 			if v == "of the request" {
-				if q := m.requestOf(i); q >= 0 && got != "" && got == fieldOf(&m.v.Frames[q], field) {
+				if q := m.v.requestOf(i); q >= 0 && got != "" && got == fieldOf(&m.v.Frames[q], field) {
 					return t
 				}
 				continue

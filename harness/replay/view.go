@@ -41,6 +41,7 @@ type View struct {
 	unheard []int      // numbers of frames that were sent to the host before its stack was running
 	bytes   int
 	read    []meaning
+	after   []after
 	ends    map[int][2]netip.AddrPort // of TCP connections, the host's first
 }
 
@@ -108,11 +109,76 @@ func (v *View) Done() {
 		v.read[i].unheard = slices.Contains(v.unheard, v.Frames[i].Number)
 		v.end(&v.Frames[i])
 	}
+	v.lookBack()
 	if v.Host.IsValid() {
 		v.prefix = v.network()
 		v.kind, v.server = v.nodeKind()
 	}
 }
+
+// after is what a frame of the host comes after.
+type after struct {
+	request    int  // index of the request that it answers, or -1
+	challenged bool // somebody else than it is sent to has just claimed the name that it is about
+}
+
+// claims are the last claim of a name, and the last by another than who made that; indexes, or -1.
+type claims struct{ last, other int }
+
+// lookBack finds what the host's frames come after, in one pass: a flood may have thousands of frames in a second.
+func (v *View) lookBack() {
+	type request struct {
+		service service
+		id      uint16
+		from    netip.AddrPort
+	}
+	requests := map[request]int{}
+	claimed := map[netbios.Name]claims{}
+	v.after = make([]after, len(v.Frames))
+	for i := range v.Frames {
+		f, r := &v.Frames[i], &v.read[i]
+		within := func(k int, window time.Duration) bool { return k >= 0 && f.At-v.Frames[k].At <= window }
+		v.after[i].request = -1
+		if r.out {
+			if k, known := requests[request{r.service, r.id, f.To}]; known && within(k, replyWindow) {
+				v.after[i].request = k
+			}
+			if c, known := claimed[r.name]; known {
+				k := c.last
+				if v.Frames[k].From.Addr() == f.To.Addr() {
+					k = c.other
+				}
+				v.after[i].challenged = within(k, challengeLife)
+			}
+			continue
+		}
+		if r.reply {
+			continue
+		}
+		requests[request{r.service, r.id, f.From}] = i
+		if r.kind == nbt.KindClaim || r.kind == nbt.KindMultihomed {
+			c, known := claimed[r.name]
+			switch {
+			case !known:
+				c.other = -1
+			case v.Frames[c.last].From.Addr() != f.From.Addr():
+				c.other = c.last
+			}
+			c.last = i
+			claimed[r.name] = c
+		}
+	}
+}
+
+// requestOf is the index of the request that a frame of the host answers, or -1.
+func (v *View) requestOf(i int) int { return v.after[i].request }
+
+// challenges reports whether a query of a name server is to find out whether a name's owner still has it: somebody else has just
+// claimed it.
+func (v *View) challenges(query int) bool { return v.after[query].challenged }
+
+// challengeLife is how long a name server asks the owner of a name: three times, UCAST_REQ_RETRY_TIMEOUT apart, and some.
+const challengeLife = 20 * time.Second
 
 // end notes the ends of a connection.
 func (v *View) end(f *trace.Frame) {

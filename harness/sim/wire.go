@@ -194,7 +194,7 @@ func (l *LAN) streamDelay(seq uint32) time.Duration {
 
 // sides returns the sending and the other end of a connection that the sender may still use.
 func (l *LAN) sides(node int, conn stack.Conn) (own, other *end) {
-	for i := range l.streams {
+	for i := len(l.streams) - 1; i >= 0; i-- { // most are about the latest
 		s := &l.streams[i]
 		for k := range s.ends {
 			if e := &s.ends[k]; e.node == node && e.conn == conn && !e.dead && !e.closed {

@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -84,6 +86,9 @@ func (f *performance) check(cmd *cobra.Command) error {
 	return nil
 }
 
+// performGCPercent is how much garbage is let stand beside the record, which is most of the memory and all of it in use.
+const performGCPercent = 50
+
 // performReplay plays a capture's peers before a device.
 func (a *app) performReplay(ctx context.Context, f *performance, in source, host netip.Addr, calls, title string) error {
 	o := harness.PerformOptions{PerformOptions: replay.PerformOptions{Patience: f.wait, MaxPause: f.maxPause, Tolerate: f.tolerate}}
@@ -115,6 +120,10 @@ func (a *app) performReplay(ctx context.Context, f *performance, in source, host
 	if err != nil {
 		return err
 	}
+	// The record of a long capture is more than main's limit: with that, collecting would never end. What there is of it a view's
+	// bound bounds.
+	debug.SetMemoryLimit(math.MaxInt64)
+	debug.SetGCPercent(performGCPercent)
 	p, err := f.perform(ctx, a, v, troupe, places, o)
 	if err != nil {
 		return err
