@@ -44,7 +44,7 @@ func (s *udpSocket) read(in []ipv4.Message) (int, error) {
 
 // send sends one datagram.
 func (s *udpSocket) send(payload []byte, to netip.AddrPort) error {
-	_, err := s.batches.WriteBatch([]ipv4.Message{{Buffers: [][]byte{payload}, Addr: net.UDPAddrFromAddrPort(to)}}, 0)
+	_, err := s.write([]ipv4.Message{{Buffers: [][]byte{payload}, Addr: net.UDPAddrFromAddrPort(to)}})
 	return err
 }
 
@@ -121,7 +121,7 @@ func (l *LAN) transmit(node int, d stack.SendDatagram, seq uint32) {
 func (l *LAN) flush() {
 	b := &l.unsent
 	for i := 0; i < b.n; {
-		n, err := b.socket.batches.WriteBatch(b.messages[i:b.n], 0)
+		n, err := b.socket.write(b.messages[i:b.n])
 		if err != nil || n == 0 {
 			// No route, no buffer, no interface: to a stack that is a datagram which got lost.
 			l.counters.sendErrors.Add(1)

@@ -3,6 +3,7 @@
 package live
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync/atomic"
@@ -23,7 +24,11 @@ type udpSocket struct {
 	raw     syscall.RawConn
 	batches *ipv4.PacketConn
 	closed  atomic.Bool
+	full    bool // the last datagram found no room, and waiting did not help
 }
+
+// roomIn is how long a datagram waits for room. A network that takes what it is given has made some by then, even a slow one.
+const roomIn = 50 * time.Millisecond
 
 func newUDPSocket(c *net.UDPConn) (*udpSocket, error) {
 	s := new(udpSocket)
@@ -71,6 +76,28 @@ func (s *udpSocket) Close() error {
 	// A socket that nothing is connected to says that it is not, and wakes whoever waits at it all the same.
 	_ = s.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	return s.file.Close()
+}
+
+// write sends datagrams, and returns how many have gone. What has been sent to a host that is not there takes up room for the
+// three seconds in which the kernel looks for it, and whoever sends waits for the stacks: it waits a little, and when that has not
+// helped, not again before there has been room.
+//
+// What a full interface drops is not told of: it would be with IP_RECVERR, but then a host that listens at no port would have what
+// is sent next, to whomever, fail with the refusal of what was sent before.
+func (s *udpSocket) write(out []ipv4.Message) (int, error) {
+	n, err := s.batches.WriteBatch(out, unix.MSG_DONTWAIT)
+	if errors.Is(err, unix.EAGAIN) && !s.full {
+		s.awaitRoom()
+		n, err = s.batches.WriteBatch(out, unix.MSG_DONTWAIT)
+	}
+	s.full = errors.Is(err, unix.EAGAIN)
+	return n, err
+}
+
+func (s *udpSocket) awaitRoom() {
+	_ = s.raw.Control(func(fd uintptr) {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(roomIn.Milliseconds()))
+	}) // whether there is room will be seen
 }
 
 // poll looks whether there is a datagram to be read, and goes on looking for so long.

@@ -31,4 +31,6 @@ func (s *udpSocket) Close() error {
 	return s.UDPConn.Close()
 }
 
+func (s *udpSocket) write(out []ipv4.Message) (int, error) { return s.batches.WriteBatch(out, 0) }
+
 func (*udpSocket) poll(time.Duration) {}

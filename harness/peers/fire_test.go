@@ -462,6 +462,18 @@ func (f *fire) knock() {
 	})
 }
 
+// udpPacket is an IPv4 packet with a datagram without a checksum (RFC 768).
+func udpPacket(from, to netip.AddrPort, payload []byte) []byte {
+	source, dest := from.Addr().As4(), to.Addr().As4()
+	b := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
+	b = append(append(b, source[:]...), dest[:]...)
+	b = binary.BigEndian.AppendUint16(b, from.Port())
+	b = binary.BigEndian.AppendUint16(b, to.Port())
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(payload)))
+	b = append(append(b, 0, 0), payload...)
+	return b // the kernel fills in the length and the checksum of the header
+}
+
 // syn is an IPv4 packet with a TCP segment that opens a connection (RFC 9293 section 3.1).
 func syn(from, to netip.AddrPort) []byte {
 	source, dest := from.Addr().As4(), to.Addr().As4()
@@ -652,6 +664,58 @@ var _ = Describe("Serve on a host with something the matter", func() {
 		cannot(on(host, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
 			path, "serve", "--addr", host.Prefix().String(), "--name", "CHAT"),
 			"port 137", "setcap cap_net_bind_service=+ep")
+	})
+
+	It("serves others while its answers pile up for hosts that are not there, and counts those that it drops (bad-input 33)", func() {
+		lan := newLAN(3)
+		d := defend(lan.Host(1), "CHAT")
+		w := newWitness(lan.Host(2))
+		w.hasAll(d, answersIn)
+		f := &fire{from: lan.Host(3), over: make(chan struct{})}
+		query := encoded(nbt.UnicastQuery(1, name("CHAT")))
+		f.crews.Go(func() {
+			defer GinkgoRecover()
+			Expect(f.from.In(func() error {
+				fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = unix.Close(fd) }()
+				for i := 0; f.burns(); i++ {
+					from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(100 + i%20)}), 1024)
+					_ = unix.Sendto(fd, udpPacket(from, d.at(stack.NamePort), query), 0, &unix.SockaddrInet4{Addr: d.host.Addr.As4()})
+					if i%20 == 0 {
+						_, _ = unix.Poll(nil, 1)
+					}
+				}
+				return nil
+			})).To(Succeed())
+		})
+		over := sync.OnceFunc(func() {
+			close(f.over)
+			f.crews.Wait()
+		})
+		DeferCleanup(over)
+		Eventually(func() string { return on(d.host, "ss", "-Hlumn", "sport", "=", "137").Stdout }).
+			WithTimeout(20*time.Second).Should(MatchRegexp(`\bt2\d{5}\b`), "the room for what waits to be sent is full")
+		for range 20 {
+			w.gets(d, answersIn)
+		}
+		Expect(w.granted).To(Equal(w.calls), "at once")
+		over()
+		w.hasAll(d, answersUnder)
+		Expect(d.serve.Stop()).To(Equal(0))
+		count := func(what string) int {
+			m := regexp.MustCompile(`(?m)^(\d+) ` + what).FindStringSubmatch(d.serve.Output())
+			if m == nil {
+				return 0 // what there was none of has no line
+			}
+			n, err := strconv.Atoi(m[1])
+			Expect(err).NotTo(HaveOccurred())
+			return n
+		}
+		Expect(count("datagrams that could not be sent")).To(BeNumerically(">", count("datagrams dropped: they came too fast")),
+			"it does not wait for room every time")
 	})
 
 	It("waits while its interface is down, without being busy, and answers when that is back (bad-input 33)", func() {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
 	"github.com/nbtlab/nbtlab/harness/capture"
@@ -75,7 +77,20 @@ func BenchmarkSockets(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-func check(b *testing.B, err error) {
+var _ = Describe("Our sockets on an interface that is slower than they are", func() {
+	It("wait for it, and lose nothing (bad-input 33)", func() {
+		const frames = 10_000 // many times as many as there is room for
+		lan := newLAN(2)
+		sender, receiver := lan.Host(1), lan.Host(2)
+		// It has room for all that the socket has, so that it is the socket that is full.
+		command(GinkgoTB(), sender, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "20mbit", "burst", "10kb", "limit", "1mb")
+		before := received(GinkgoTB(), receiver)
+		newSource(GinkgoTB(), sender).send(GinkgoTB(), datagrams(sender.Addr, receiver.Addr, frames))
+		Eventually(func() int { return received(GinkgoTB(), receiver) - before }).WithTimeout(10 * time.Second).Should(BeNumerically(">=", frames))
+	})
+})
+
+func check(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)
@@ -94,7 +109,7 @@ func benchLAN(b *testing.B, hosts int) *peers.LAN {
 	return lan
 }
 
-func command(b *testing.B, h *peers.Host, name string, args ...string) peers.Result {
+func command(b testing.TB, h *peers.Host, name string, args ...string) peers.Result {
 	b.Helper()
 	r, err := h.Run(name, args...)
 	check(b, err)
@@ -150,7 +165,7 @@ type source struct {
 	frames []trace.Frame
 }
 
-func newSource(b *testing.B, at *peers.Host) *source {
+func newSource(b testing.TB, at *peers.Host) *source {
 	b.Helper()
 	s := &source{lan: live.New(live.Options{})}
 	check(b, at.In(func() (err error) {
@@ -184,7 +199,7 @@ func (s *source) Step(_ time.Duration, in stack.Input, out *stack.Outputs) {
 }
 
 // send sends frames and returns how long that took.
-func (s *source) send(b *testing.B, frames []trace.Frame) time.Duration {
+func (s *source) send(b testing.TB, frames []trace.Frame) time.Duration {
 	b.Helper()
 	s.frames = frames
 	began := time.Now()
@@ -213,7 +228,7 @@ func tcpreplayed(b *testing.B, h *peers.Host, file string) time.Duration {
 }
 
 // received is how many frames a host's interface has received, once that number stands still.
-func received(b *testing.B, h *peers.Host) int {
+func received(b testing.TB, h *peers.Host) int {
 	b.Helper()
 	last := -1
 	for range 100 {

@@ -471,6 +471,7 @@ func (v *server) summary() error {
 	}{
 		{c.QueueFull, "datagrams dropped: they came too fast"},
 		{c.TooLong, "datagrams dropped: too long"},
+		{c.Elsewhere, "broadcasts ignored: of other networks of this host"},
 		{c.SendErrors, "datagrams that could not be sent"},
 		{c.ReceiveErrors, "errors on reading"},
 		{c.StreamsRefused, "connections refused: there were too many"},
