@@ -408,7 +408,7 @@ func (l *LAN) silent(ctx context.Context, when string) string {
 		}
 		if _, ok := l.ask(ctx, i); !ok {
 			if ctx.Err() != nil {
-				return "the run was interrupted"
+				return interrupted
 			}
 			if l.failed != "" {
 				return l.failed

@@ -598,6 +598,9 @@ func (l *LAN) Play(ctx context.Context, s *scenario.Scenario, index int, m *runn
 	l.Perform(ctx, m)
 }
 
+// interrupted is why a run ended that its context ended.
+const interrupted = "the run was interrupted"
+
 func (l *LAN) exhausted(why string) {
 	l.record(trace.LAN, trace.Exhausted{Limit: why}, 0)
 	l.record(trace.LAN, trace.Ended{}, 0)
@@ -620,6 +623,9 @@ func (l *LAN) perform(ctx context.Context, m runner.Script) (why string) {
 	}
 	l.script = m
 	for {
+		if ctx.Err() != nil { // what has nothing to wait for is interrupted too
+			return interrupted
+		}
 		l.ringUntil(l.clock())
 		switch a := m.Next(l.now).(type) {
 		case runner.Begin:
@@ -649,7 +655,7 @@ func (l *LAN) perform(ctx context.Context, m runner.Script) (why string) {
 					return why
 				}
 				if !l.next(ctx, a.Until) {
-					return "the run was interrupted"
+					return interrupted
 				}
 			}
 		case runner.Impair: // unable has refused it

@@ -23,6 +23,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/live"
 	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
+	"github.com/nbtlab/nbtlab/harness/runner"
 	"github.com/nbtlab/nbtlab/harness/stack"
 	"github.com/nbtlab/nbtlab/harness/trace"
 )
@@ -559,6 +560,16 @@ var _ = Describe("What strangers do to a stack on real sockets", func() {
 		do(busy, index, netbios.NCB{})
 	})
 
+	It("is interrupted by the end of its context when a script has it wait for nothing", func() {
+		lan := live.New(live.Options{Ports: ports})
+		DeferCleanup(lan.Close)
+		index := attach(lan, host(92))
+		ctx, interrupt := context.WithCancel(context.Background())
+		script := &hasty{node: index, at: host(92).Addr(), third: interrupt}
+		lan.Perform(ctx, script)
+		Expect(script.sent).To(Equal(3))
+	})
+
 	It("connects from one port after the other, and from none that is taken or was in use a moment ago", func() {
 		lan := live.New(live.Options{Ports: ports})
 		DeferCleanup(lan.Close)
@@ -760,3 +771,27 @@ var _ = Describe("The network to a device", func() {
 			"of 64 node status requests after the run 0 had no answer and 1 more than one"),
 	)
 })
+
+// hasty sends one datagram after the other, and has something done with the third.
+type hasty struct {
+	node, sent int
+	at         netip.Addr
+	third      func()
+}
+
+func (h *hasty) Ready() bool { return true }
+
+func (h *hasty) Next(time.Duration) runner.Action {
+	if h.sent == 1000 {
+		return runner.Done{}
+	}
+	if h.sent++; h.sent == 3 {
+		h.third()
+	}
+	return runner.Inject{Node: h.node, Frame: stack.SendDatagram{
+		From: netip.AddrPortFrom(h.at, stack.NamePort), To: netip.AddrPortFrom(h.at, stack.NamePort), Payload: []byte("x"),
+	}}
+}
+
+func (h *hasty) Observe(int, stack.Output) string { return "" }
+func (h *hasty) Gone(int)                         {}

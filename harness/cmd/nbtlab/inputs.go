@@ -182,6 +182,33 @@ func (c *conditions) words() []string {
 	return args
 }
 
+// recording is the files that a run is written to; empty for none.
+type recording struct{ pcap, trace string }
+
+// canRecord refuses files that cannot be written, before a run that takes its time.
+func (r *recording) canRecord() error {
+	for _, path := range []string{r.pcap, r.trace} {
+		if path == "" {
+			continue
+		}
+		if err := files.CanWrite(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record writes them, the one whatever becomes of the other.
+func (r *recording) record(frames []trace.Frame, t *trace.Trace) (err error) {
+	if r.pcap != "" {
+		err = writeCapture(r.pcap, frames)
+	}
+	if r.trace != "" {
+		err = errors.Join(err, writeTrace(r.trace, t))
+	}
+	return err
+}
+
 func writeTrace(path string, t *trace.Trace) error {
 	return files.Write(path, t.WriteJSON)
 }

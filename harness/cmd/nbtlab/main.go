@@ -67,7 +67,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		a.explain(err)
 		a.status = exitUsage
-		if errors.Is(err, errNoAnswer) {
+		switch {
+		case errors.Is(err, errInterrupted):
+			a.status = exitInterrupted
+		case errors.Is(err, errNoAnswer):
 			a.status = exitCannotJudge
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -40,13 +39,7 @@ var _ = Describe("The memory that a crafted capture costs", func() {
 		if runtime.GOOS != "linux" {
 			return // nobody else tells what a process held
 		}
-		program := filepath.Join(GinkgoT().TempDir(), "nbtlab")
-		build := exec.Command("go", "build", "-o", program, "github.com/nbtlab/nbtlab/harness/cmd/nbtlab")
-		_, here, _, _ := runtime.Caller(0)
-		build.Dir = filepath.Dir(here)
-		said, err := build.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(said))
-
+		program := built()
 		decode := exec.Command(program, "decode", "--stats", "-")
 		var out bytes.Buffer
 		decode.Stdout = &out

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nbtlab/nbtlab/harness"
+	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/live"
 	"github.com/nbtlab/nbtlab/harness/replay"
 	"github.com/nbtlab/nbtlab/harness/report"
@@ -31,7 +33,7 @@ type performance struct {
 	dut, agent                         string
 	bindings, peers, unasked, tolerate []string
 	wait, maxPause                     time.Duration
-	pcapPath, tracePath                string
+	recording
 }
 
 func (f *performance) flags(cmd *cobra.Command) {
@@ -49,8 +51,8 @@ func (f *performance) flags(cmd *cobra.Command) {
 	flags.DurationVar(&f.wait, "patience", 3*time.Second, "how long to wait for an answer that the host gave")
 	flags.DurationVar(&f.maxPause, "max-pause", 10*time.Second, "the longest pause between two frames (0: as recorded)")
 	flags.StringVar(&f.ports, "ports", "", "NAME,DATAGRAM,SESSION: other ports, for tests without root")
-	flags.StringVar(&f.pcapPath, "pcap", "", "write the traffic with the device to this file")
-	flags.StringVar(&f.tracePath, "trace", "", "write the record of the replay to the device to this file, as JSON Lines")
+	flags.StringVar(&f.pcap, "pcap", "", "write the traffic with the device to this file")
+	flags.StringVar(&f.trace, "trace", "", "write the record of the replay to the device to this file, as JSON Lines")
 }
 
 // forDevices are the flags that mean something only where there is a device, and forModels those that mean nothing there.
@@ -102,6 +104,11 @@ func (a *app) performReplay(ctx context.Context, f *performance, in source, host
 	if o.Ports, err = portsOf(f.ports); err != nil {
 		return err
 	}
+	if err := f.canRecord(); err != nil {
+		return err
+	}
+	ctx, unhook := untilStopped(ctx)
+	defer unhook()
 	if calls != "" {
 		var supplied replay.Options
 		if err := a.supplyCalls(&supplied, calls, title, host); err != nil {
@@ -112,6 +119,9 @@ func (a *app) performReplay(ctx context.Context, f *performance, in source, host
 	v, sum, err := a.view(in, host)
 	if err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w while the capture was read: nothing was sent", errInterrupted)
 	}
 	if sum.Cut != nil {
 		o.Cut = sum.Cut.String()
@@ -130,22 +140,27 @@ func (a *app) performReplay(ctx context.Context, f *performance, in source, host
 	}
 	r := report.Performance{
 		File: in.path, View: v, Device: places[0].Addr.Addr().String(), Tolerate: f.tolerate, Capture: sum, Performance: p,
-		Recording: f.pcapPath, Repeat: f.repeat(in.path, host, calls, title),
+		Recording: f.pcap, Repeat: f.repeat(in.path, host, calls, title),
 	}
-	a.status = runStatus(p.Verdict)
-	if err := a.printPerformance(r); err != nil {
-		return err
+	a.status = realStatus(ctx, p.Verdict)
+	// What was found is told whatever becomes of the files, and they are written whatever becomes of where it is told: who is
+	// interrupted together with us reads it no more.
+	err = f.record(p.Frames, p.Trace)
+	return errors.Join(err, a.printPerformance(r))
+}
+
+// untilStopped has SIGINT and SIGTERM end a context, so that what was seen of a device so far is kept and told. They do no more than
+// that until the function that it returns is called: what comes behind does not take long.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+// realStatus is the exit status of a run on a real network.
+func realStatus(ctx context.Context, v check.Verdict) int {
+	if v == check.CannotJudge && ctx.Err() != nil {
+		return exitInterrupted
 	}
-	// What was found is told whatever becomes of the files.
-	if f.pcapPath != "" {
-		if err := writeCapture(f.pcapPath, p.Frames); err != nil {
-			return err
-		}
-	}
-	if f.tracePath != "" {
-		return writeTrace(f.tracePath, p.Trace)
-	}
-	return nil
+	return runStatus(v)
 }
 
 func (a *app) printPerformance(r report.Performance) error {
@@ -196,8 +211,6 @@ func (f *performance) places(v *replay.View, title string) (*scenario.Scenario, 
 func (f *performance) perform(
 	ctx context.Context, a *app, v *replay.View, troupe *scenario.Scenario, places []harness.Place, o harness.PerformOptions,
 ) (*harness.Performance, error) {
-	ctx, unhook := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer unhook()
 	hands, err := f.start(a, map[string]*live.Device{v.Host.String(): places[0].Device})
 	defer func() {
 		for _, h := range hands {

@@ -3,8 +3,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -89,6 +95,89 @@ var _ = Describe("nbtlab replay to a device", func() {
 		It("one whose agent does not speak the protocol", func() {
 			Expect(replayTo("--agent", "echo hello").Stderr).To(ContainSubstring("does not speak the agent protocol"))
 		})
+	})
+
+	Describe("that is interrupted", func() {
+		var device *servingCommand
+
+		// The peer asks before the host's application does anything, which it then does for as long as the spec likes.
+		BeforeEach(func() {
+			write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npeer  find-name  CHAT\n      -> any\npc    add-name   CHAT\n")
+			Expect(nbtlab("run", "mine.scenario", "--pcap", "out.pcap")).To(exitWith(exitAsExpected))
+			write("agent.sh", `echo '{"nbtlab_agent":1,"name":"x","can":["add-name"]}'; read -r request; echo >asked; cat >/dev/null`)
+			device = serve("--addr", "127.79.0.3/8")
+			Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("serving"))
+		})
+
+		command := func() []string {
+			return []string{
+				"replay", "out.pcap", "--host", "10.0.0.10", "--dut", "127.79.0.3", "--at", "10.0.0.20=127.79.0.4/8", "--ports", testPorts(),
+				"--agent", "sh agent.sh", "--pcap", "live.pcap", "--trace", "live.jsonl",
+			}
+		}
+
+		recorded := func() {
+			GinkgoHelper()
+			c, err := capture.ReadFile("live.pcap")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(c.Cut).To(BeNil())
+			Expect(c.Frames).To(HaveLen(3))
+			lines := strings.Split(strings.TrimSpace(read("live.jsonl")), "\n")
+			for _, line := range lines {
+				Expect(json.Valid([]byte(line))).To(BeTrue(), line)
+			}
+			Expect(lines[len(lines)-2]).To(ContainSubstring("the run was interrupted"))
+			Expect(lines[len(lines)-1]).To(ContainSubstring(`"event":"ended"`))
+		}
+
+		DescribeTable("says so, and loses nothing of what it has seen", func(flags ...string) {
+			ctx, interrupt := context.WithCancel(context.Background())
+			var stdout, stderr safeBuffer
+			status := make(chan int, 1)
+			go func() { status <- run(ctx, append(command(), flags...), strings.NewReader(""), &stdout, &stderr) }()
+			Eventually("asked").WithTimeout(10 * time.Second).Should(BeAnExistingFile())
+			interrupt()
+			Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitInterrupted)))
+			Expect(stdout.String()).To(And(ContainSubstring("the run was interrupted"), ContainSubstring("live.pcap")))
+			recorded()
+		},
+			Entry("to people"),
+			Entry("to a program", "--json"),
+		)
+
+		It("before anything was sent, has nothing to tell", func() {
+			ctx, interrupt := context.WithCancel(context.Background())
+			var stdout, stderr safeBuffer
+			args := command()
+			args[1] = standardInput
+			file := io.MultiReader(strings.NewReader(read("out.pcap")), interrupting{interrupt})
+			Expect(run(ctx, args, file, &stdout, &stderr)).To(Equal(exitInterrupted))
+			Expect(stderr.String()).To(ContainSubstring("interrupted while the capture was read: nothing was sent"))
+			Expect("live.pcap").NotTo(BeAnExistingFile())
+		})
+
+		It("by the signal, and by more than one, when nobody reads what it says any more, has written all that was seen", func() {
+			if runtime.GOOS == "windows" {
+				return // processes cannot be sent this signal there
+			}
+			replay := exec.Command(built(), command()...)
+			stdout, err := replay.StdoutPipe()
+			Expect(err).NotTo(HaveOccurred())
+			Expect(replay.Start()).To(Succeed())
+			Expect(stdout.Close()).To(Succeed())
+			Eventually("asked").WithTimeout(10 * time.Second).Should(BeAnExistingFile())
+			ended := make(chan error, 1)
+			go func() { ended <- replay.Wait() }()
+			Eventually(func() error { return replay.Process.Signal(os.Interrupt) }).WithTimeout(10 * time.Second).WithPolling(time.Millisecond).
+				Should(MatchError(os.ErrProcessDone))
+			Expect(<-ended).NotTo(Succeed())
+			recorded()
+		})
+	})
+
+	It("is not begun when its recording cannot be written", func() {
+		out := replayTo("--unasked", "all", "--trace", "no/such/folder.jsonl")
+		Expect(out).To(refuse("cannot write no/such/folder.jsonl"))
 	})
 
 	DescribeTable("refuses what makes no sense, and says what would",

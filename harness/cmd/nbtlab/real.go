@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,8 +68,6 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 	if err != nil {
 		return harness.Result{}, err
 	}
-	ctx, unhook := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer unhook()
 	given, devices, err := r.addresses(sc)
 	if err != nil {
 		return harness.Result{}, err

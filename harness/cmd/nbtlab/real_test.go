@@ -187,7 +187,7 @@ var _ = Describe("nbtlab run on a real network", func() {
 			}()
 			Eventually(stderr.String).WithTimeout(10 * time.Second).Should(ContainSubstring("after 1h"))
 			cancel()
-			Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitCannotJudge)))
+			Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(exitInterrupted)))
 			Expect(stdout.String()).To(ContainSubstring("the run was interrupted"))
 			c, err := capture.ReadFile("out.pcap")
 			Expect(err).NotTo(HaveOccurred())
@@ -229,6 +229,17 @@ var _ = Describe("nbtlab run on a real network", func() {
 })
 
 var _ = Describe("nbtlab compare with a device", func() {
+	It("says that it was interrupted, and not that the device does otherwise", func() {
+		write("mine.scenario", ms00047)
+		ctx, interrupt := context.WithCancel(context.Background())
+		interrupt()
+		var stdout, stderr bytes.Buffer
+		Expect(run(ctx, []string{
+			"compare", "fixed", "live:127.79.0.3", "mine.scenario", "--ports", testPorts(), "--at", "stranger=127.79.0.4/8",
+		}, strings.NewReader(""), &stdout, &stderr)).To(Equal(exitInterrupted), stderr.String())
+		Expect(stdout.String()).To(ContainSubstring("the run was interrupted"))
+	})
+
 	It("says where it does not do as the model does, and knows no references of it", func() {
 		write("mine.scenario", ms00047)
 		write("mine.scenario", "bug   MS00-047 in pc\ncontrol none because \"it is about comparing\"\nnode  pc        10.0.0.10/24\nnode  stranger  10.0.0.66/24\n\n"+

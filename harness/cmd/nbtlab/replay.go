@@ -73,7 +73,8 @@ With --dut a device takes the place of the host, on a real network. What its pee
 sent by then; addresses are rewritten, and answers to the device's requests have the device's identifiers. What the host's
 applications did the --agent makes the device do; without it, a capture in which they did anything cannot be judged, unless the
 device does it --unasked. What the device sends is compared with what the host sent: 0 when it does as the host did, 1 when it
-does otherwise, 125 when it cannot be judged (it is silent, cannot be made to do something, or has not the names that the host had).
+does otherwise, 125 when it cannot be judged (it is silent, cannot be made to do something, or has not the names that the host had),
+130 when it was interrupted: --pcap and --trace have what was seen by then.
 It sends to no address but the device's and its network's broadcast address. A frame that was on its way to a port of no service of
 NBT is left out, and one that came from a client's port is sent from the service's.
 

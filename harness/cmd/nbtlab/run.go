@@ -51,6 +51,8 @@ func (s *selection) real(ctx context.Context, a *app, sc *scenario.Scenario, c *
 // onWire is how a device stands where a model is asked for.
 const onWire = "live:"
 
+func isDevice(side string) bool { return strings.HasPrefix(side, onWire) }
+
 // side performs one of the runs that are compared: on a model, or on a device.
 func (s *selection) side(ctx context.Context, a *app, sc *scenario.Scenario, c *scenario.Case, name string) (harness.Result, error) {
 	address, device := strings.CutPrefix(name, onWire)
@@ -153,7 +155,8 @@ func quote(s string) string {
 
 func (a *app) runCommand() *cobra.Command {
 	var sel selection
-	var pcapPath, tracePath, control string
+	var files recording
+	var control string
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a scenario on one model and judge it as a correct stack",
@@ -165,7 +168,8 @@ With --dut it runs on a real network, in real time: the device at an address tak
 addresses of this host on the same network (each one to itself: --at says which), and what the device has to do itself its --agent
 makes it do. What cannot be done to the device, and a device that is silent, end the run with 125. With --at alone all nodes are
 ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtlab. A stack that never sends a frame which a scenario
-expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged without it with --need-not; the report says so.`,
+expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged without it with --need-not; the report says so. Who
+interrupts it gets 130, and what was seen by then.`,
 		Example: `  nbtlab run q124565 --model buggy
   nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
   nbtlab run q124565-controls --case broadcast --model Q124565
@@ -182,39 +186,37 @@ expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged witho
 			if len(sel.needNot) > 0 && len(sel.duts) == 0 {
 				return errors.New("--need-not is for a device: say which with --dut NODE=ADDRESS")
 			}
+			if err := files.canRecord(); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
 			if sel.wanted() {
-				r, err = sel.real(cmd.Context(), a, sc, c, control)
+				var unhook context.CancelFunc
+				ctx, unhook = untilStopped(ctx)
+				defer unhook()
+				r, err = sel.real(ctx, a, sc, c, control)
 			} else {
 				r, err = sel.performControl(sc, c, control)
 			}
 			if err != nil {
 				return err
 			}
-			if pcapPath != "" {
-				if err := writeCapture(pcapPath, r.Frames); err != nil {
-					return err
-				}
-			}
-			if tracePath != "" {
-				if err := writeTrace(tracePath, r.Trace); err != nil {
-					return err
-				}
-			}
-			a.status = runStatus(r.Report.Verdict())
+			err = files.record(r.Frames, r.Trace)
+			a.status = realStatus(ctx, r.Report.Verdict())
 			repeat := sel.repeat(args[0], sel.model)
 			if control != "" {
 				repeat += " --control " + quote(control)
 			}
-			return a.printRun(r, repeat)
+			return errors.Join(err, a.printRun(r, repeat))
 		},
 	}
 	sel.flags(cmd)
 	sel.modelFlag(cmd)
 	sel.reality.flags(cmd)
 	sel.dutFlags(cmd)
-	cmd.Flags().StringVar(&pcapPath, "pcap", "", "write the traffic to this file")
+	cmd.Flags().StringVar(&files.pcap, "pcap", "", "write the traffic to this file")
 	cmd.Flags().StringVar(&control, "control", "", "run a control of the scenario instead: without-trigger, or restart")
-	cmd.Flags().StringVar(&tracePath, "trace", "", "write the record of the run to this file, as JSON Lines")
+	cmd.Flags().StringVar(&files.trace, "trace", "", "write the record of the run to this file, as JSON Lines")
 	return cmd
 }
 
@@ -265,17 +267,23 @@ nothing of its device.`,
 			if err != nil {
 				return err
 			}
-			left, err := sel.side(cmd.Context(), a, sc, c, args[0])
+			ctx := cmd.Context()
+			if slices.ContainsFunc(args[:2], isDevice) {
+				var unhook context.CancelFunc
+				ctx, unhook = untilStopped(ctx)
+				defer unhook()
+			}
+			left, err := sel.side(ctx, a, sc, c, args[0])
 			if err != nil {
 				return err
 			}
-			right, err := sel.side(cmd.Context(), a, sc, c, args[1])
+			right, err := sel.side(ctx, a, sc, c, args[1])
 			if err != nil {
 				return err
 			}
 			switch {
 			case left.Report.CannotJudge != "" || right.Report.CannotJudge != "":
-				a.status = exitCannotJudge
+				a.status = realStatus(ctx, check.CannotJudge)
 			case !report.Same(left, right):
 				a.status = exitNot
 			}

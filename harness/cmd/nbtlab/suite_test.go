@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -53,6 +55,18 @@ func nbtlabReading(stdin string, args ...string) outcome {
 		Expect(out.Stdout).To(beFitForATerminal())
 	}
 	return out
+}
+
+// built is the program, for specs about what only a process of its own has.
+func built() string {
+	GinkgoHelper()
+	program := filepath.Join(GinkgoT().TempDir(), "nbtlab")
+	build := exec.Command("go", "build", "-o", program, "github.com/nbtlab/nbtlab/harness/cmd/nbtlab")
+	_, here, _, _ := runtime.Caller(0)
+	build.Dir = filepath.Dir(here)
+	said, err := build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(said))
+	return program
 }
 
 func beFitForATerminal() types.GomegaMatcher {
