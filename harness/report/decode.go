@@ -158,6 +158,8 @@ type decoded struct {
 	NBFlags   []uint16     `json:"nb_flags,omitempty"`
 	Names     []nodeRow    `json:"names,omitempty"`
 	UnitID    string       `json:"unit_id,omitempty"`
+	NSDName   string       `json:"nsd_name,omitempty"` // of a redirect, the name server to ask
+	NSDAddr   *netip.Addr  `json:"nsd_ip_addr,omitempty"`
 
 	MsgType          *uint8  `json:"msg_type,omitempty"`
 	DgmID            *uint16 `json:"dgm_id,omitempty"`
@@ -266,6 +268,10 @@ func (line *decoded) record(rr *nbt.Resource) {
 	for _, entry := range rr.Addrs {
 		line.Addresses = append(line.Addresses, entry.Addr)
 		line.NBFlags = append(line.NBFlags, uint16(entry.Flags))
+	}
+	if a, ok := netip.AddrFromSlice(rr.Data); ok && rr.Type == nbt.TypeA && a.Is4() && line.NSDAddr == nil {
+		line.NSDName, _ = nameAndScope(rr.Name.String(), rr.Scope, rr.Bare)
+		line.NSDAddr = &a
 	}
 	if rr.Status == nil {
 		return

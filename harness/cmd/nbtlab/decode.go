@@ -61,6 +61,9 @@ The status is 0 when the files are captures, whatever is in them, and 2 when one
 					return fmt.Errorf("--frame %d: frames count from 1, as in Wireshark", number)
 				}
 			}
+			if d.verbose && (a.json || d.stats) {
+				return errors.New("--verbose shows the fields of messages to people: it does not go with --json or --stats")
+			}
 			d.app = a
 			return d.files(args)
 		},

@@ -76,6 +76,8 @@ var _ = Describe("Wrong usage", func() {
 		Entry("a percentage without end", "run q124565 --reorder Inf", "--reorder +Inf", "0 to 100"),
 		Entry("a percentage in words", "run q124565 --lose half", `"half"`, "--lose"),
 		Entry("a percentage to verify", "verify --lose 101", "--lose 101"),
+		Entry("fields for people where a program reads", "decode x.pcap -v --json", "--verbose", "does not go with --json or --stats"),
+		Entry("fields of messages that are counted", "decode x.pcap --stats --verbose", "--verbose", "does not go with --json or --stats"),
 		Entry("a seed of 0", "run q124565 --seed 0 --trace out", "--seed 0", "from 1"),
 		Entry("a seed below 0", "verify --seed -1", `"-1"`, "--seed"),
 	)
