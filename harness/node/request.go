@@ -310,7 +310,6 @@ type lease struct {
 
 // keep has a name refreshed after a time.
 func (n *Node) keep(e nametable.Entry, after time.Duration) {
-	n.dropLease(e.Name)
 	l := &lease{entry: e}
 	l.timer = n.arm(l, after)
 	n.leases = append(n.leases, l)

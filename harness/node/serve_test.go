@@ -3,6 +3,7 @@
 package node_test
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -67,6 +68,29 @@ var _ = Describe("A node that is a name server too", func() {
 		Expect(pc.advance(time.Hour).sent()).To(HaveExactElements(
 			Equal("137 to peer:137: "+asked(3, mail)), Equal("137 to peer:137: "+asked(3, mail)), ContainSubstring(" ad80 ")))
 		Expect(pc.alarms).To(BeEmpty())
+	})
+
+	It("moves its alarm when what it is for is over, and only then", func() {
+		for _, of := range []string{mail, "BOX<20>"} {
+			pc.receive(toPC, request(9, "2900", of, pUnique, peerIP))
+		}
+		claim := func(of string) { pc.receive(toPC.by(thirdAddr), request(9, "2900", of, pUnique, thirdIP)) }
+		claim(mail)
+		pc.advance(time.Second)
+		began := pc.now
+		claim("BOX<20>")
+		Expect(pc.receive(toPC, asked(9, team)).timers()).To(BeEmpty())
+		Expect(pc.receive(toPC, response(3, "8500", mail, unique, peerIP)).timers()).To(HaveExactElements(
+			HavePrefix("disarm"), HaveSuffix(fmt.Sprint(began+node.RFC1002.UnicastTimeout))))
+		Expect(pc.receive(toPC, response(4, "8500", "BOX<20>", unique, peerIP)).timers()).To(HaveExactElements(HavePrefix("disarm")))
+		claim("BOX<20>") // at the same time again
+		Expect(pc.alarms).To(HaveLen(1))
+		Expect(pc.advance(time.Hour).sent()).To(ContainElement(ContainSubstring(" ad80 ")))
+	})
+
+	It("serves names that its host is only claiming", func() {
+		pc.call(add(mail))
+		Expect(pc.receive(toPC, request(9, "2900", mail, pUnique, peerIP)).sent()).To(HaveExactElements(ContainSubstring(" ad80 ")))
 	})
 
 	It("says nothing any more once it stops, whatever it is in the middle of", func() {

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/stack"
@@ -137,6 +138,8 @@ var _ = Describe("A P node", func() {
 			Entry("a refusal from another host", toPC, response(1, "ad86", chat, unique, peerIP)),
 			Entry("a challenge from another host", toPC, response(1, "ad00", chat, unique, peerIP)),
 			Entry("a WACK from another host", toPC, wack(1, chat, "ffff ffff")),
+			Entry("a WACK under another identifier", fromWins, wack(2, chat, "ffff ffff")),
+			Entry("a WACK about another name", fromWins, wack(1, mail, "ffff ffff")),
 			Entry("a release's answer", fromWins, response(1, "b400", chat, pUnique, ownIP)),
 		)
 
@@ -189,6 +192,12 @@ var _ = Describe("A P node", func() {
 				To(Equal([]string{"ADD NAME: NRC_GOODRET num 2"}))
 		})
 
+		It("and has no name when the server does not let it take that over", func() {
+			challenged()
+			pc.receive(toPC, denial(2, chat))
+			Expect(pc.receive(fromWins, response(3, "ad86", chat, unique, peerIP)).done()).To(Equal([]string{"ADD NAME: NRC_INUSE"}))
+		})
+
 		It("and gives up before one that answers, if it is the owner who answers", func() {
 			challenged()
 			Expect(pc.receive(toPC.by(thirdAddr), response(2, "8500", chat, unique, peerIP)).all()).To(BeEmpty())
@@ -229,6 +238,31 @@ var _ = Describe("A P node", func() {
 			Expect(pc.receive(fromWins, lasting(2, "ad80", chat, "0000 003c", pUnique, ownIP)).all()).To(Equal([]string{
 				"disarm 1", "arm 1 for 3m0s",
 			}))
+		})
+
+		It("not any more once the server says that the name is its for ever", func() {
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.advance(30 * time.Second)
+			Expect(pc.receive(fromWins, lasting(2, "ad80", chat, never, pUnique, ownIP)).all()).To(Equal([]string{"disarm 1"}))
+		})
+
+		It("as often as it is claimed anew, from then on", func() {
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.advance(10 * time.Second)
+			pc.call(remove(chat))
+			Expect(pc.receive(fromWins, response(2, "b400", chat, pUnique, ownIP)).all()).To(HaveLen(1))
+			Expect(pc.alarms).To(BeEmpty())
+			pc.granted(chat, pUnique, "0000 003c")
+			Expect(pc.advance(30 * time.Second).timed()).To(Equal([]string{"40s " + winsGets(asking(4, "4000", chat, pUnique))}))
+		})
+
+		It("whatever becomes of another meanwhile", func() {
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.granted(mail, pUnique, never)
+			pc.advance(30 * time.Second)
+			pc.call(remove(mail))
+			pc.receive(fromWins, response(4, "b400", mail, pUnique, ownIP))
+			Expect(pc.advance(5 * time.Second).sent()).To(Equal([]string{winsGets(asking(3, "4000", chat, pUnique))}))
 		})
 
 		It("not before five minutes are over in the netbt profile ([MS-NBTE] section 3.1.2)", func() {
@@ -278,6 +312,28 @@ var _ = Describe("A P node", func() {
 			}))
 			Expect(pc.advance(time.Hour).all()).To(BeEmpty())
 		})
+
+		It("and has lost one whose refresh the server answers with a conflict demand", func() {
+			pc.granted(chat, pUnique, "0000 003c")
+			pc.advance(30 * time.Second)
+			Expect(pc.receive(fromWins, response(2, "ad87", chat, unique, noIP)).effects()).To(Equal([]string{
+				"the name server refuses to refresh CHAT<20>", "CHAT<20> 2 from registered to conflict",
+			}))
+		})
+
+		DescribeTable("no longer than it runs, and not one that is in conflict",
+			func(passed time.Duration) {
+				pc = typed(node.P, literal) // which believes a conflict demand at any time
+				pc.granted(chat, pUnique, "0000 003c")
+				pc.granted(mail, pUnique, never)
+				pc.advance(passed)
+				Expect(pc.receive(toPC, response(1, "ad87", chat, unique, noIP)).changes()).To(HaveLen(1))
+				pc.step(stack.Stop{})
+				Expect(pc.receive(fromWins, response(pc.lastTrn, "b400", mail, pUnique, ownIP)).done()).To(Equal([]string{"stopped"}))
+				Expect(pc.alarms).To(BeEmpty())
+			},
+			Entry("before a refresh", time.Duration(0)), Entry("while one is under way", 31*time.Second),
+		)
 
 		It("until they are deleted, but as long as a session keeps them", func() {
 			pc.granted(chat, pUnique, "0000 003c")
@@ -333,6 +389,13 @@ var _ = Describe("A P node", func() {
 			Expect(pc.receive(fromWins, response(4, "b406", mail, pUnique, ownIP)).done()).To(Equal([]string{"stopped"}))
 		})
 
+		It("and waits for the server as long as that says, when it stops", func() {
+			pc.step(stack.Stop{})
+			pc.receive(fromWins, wack(2, chat, "0000 003c"))
+			Expect(pc.advance(59 * time.Second).all()).To(BeEmpty())
+			Expect(pc.receive(fromWins, response(2, "b400", chat, pUnique, ownIP)).done()).To(Equal([]string{"stopped"}))
+		})
+
 		It("not any more when it claims it again", func() {
 			pc.call(remove(chat))
 			pc.call(add(chat))
@@ -348,6 +411,14 @@ var _ = Describe("A P node", func() {
 			Expect(pc.receive(toPC, response(1, "8500", friend, unique, peerIP)).all()).To(BeEmpty(), "not whoever else answers")
 			Expect(pc.receive(fromWins, lasting(1, "8580", friend, term, pUnique, peerIP)).done()).
 				To(HaveExactElements(HavePrefix("FIND NAME: NRC_GOODRET")))
+		})
+
+		It("and takes the answer about a name in another scope for what it is", func() {
+			pc.call(findName(friend, 99))
+			b, err := nbt.PositiveAnswer(1, name(friend), 0, peerAddr).InScope("LAB").AppendBinary(nil)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(pc.step(stack.Datagram{From: fromWins.from, To: fromWins.to, Payload: b}).all()).To(BeEmpty())
+			Expect(pc.receive(fromWins, lasting(1, "8580", friend, term, pUnique, peerIP)).done()).To(HaveLen(1))
 		})
 
 		It("and asks no further when that knows none", func() {
@@ -554,6 +625,11 @@ var _ = Describe("An M node (RFC 1002 section 5.1.3)", func() {
 		Expect(pc.receive(fromWins, denial(2, friend)).done()).To(Equal([]string{"FIND NAME: NRC_CMDTMO"}))
 	})
 
+	It("says that it is one in its datagrams", func() {
+		granted()
+		Expect(pc.call(sendBroadcast(2, "hi")).sent()).To(HaveExactElements(HavePrefix("138 to all:138: 120a ")))
+	})
+
 	It("answers broadcasts as a B node does, and who asks it alone as a P node does", func() {
 		granted()
 		Expect(pc.receive(toAll, query(9, chat)).sent()).To(HaveLen(1))
@@ -630,5 +706,18 @@ var _ = Describe("A B node that is asked alone", func() {
 			Expect(pc.receive(toPC, request(9, word, mail, unique, peerIP)).all()).To(BeEmpty(), word)
 		}
 		Expect(pc.receive(toPC, asked(9, mail)).all()).To(BeEmpty(), "a B node denies nothing")
+	})
+})
+
+var _ = Describe("The type of a node", func() {
+	It("is written as a letter", func() {
+		for letter, want := range map[string]node.Type{"b": node.B, "p": node.P, "m": node.M, "h": node.H} {
+			t, known := node.FindType(letter)
+			Expect(known).To(BeTrue())
+			Expect(t).To(Equal(want))
+			Expect(t.String()).To(Equal(letter))
+		}
+		_, known := node.FindType("x")
+		Expect(known).To(BeFalse())
 	})
 })
