@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/fault"
 	"github.com/nbtlab/nbtlab/harness/live"
+	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/runner"
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -86,9 +88,20 @@ func RunReal(ctx context.Context, s *scenario.Scenario, index int, model fault.S
 		r.Report.CannotJudge = "" // what was seen is enough
 	}
 	if r.Report.Verdict() == check.Fail && len(devices) > 0 && !eye.stopped {
-		r.Report.CannotJudge = lan.Disturbed(ctx) // what failed may be the network's doing
+		// What failed may be the network's doing, or that of somebody else in it.
+		r.Report.CannotJudge = cmp.Or(lan.Disturbed(ctx), lan.Bystander(ctx, claimed(c)))
 	}
 	return r, nil
+}
+
+// claimed are the unique names that a case has its nodes claim.
+func claimed(c *scenario.Case) (names []netbios.Name) {
+	for i := range c.Steps {
+		if s := &c.Steps[i]; s.Verb == scenario.AddName && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func addresses(places []Place) []netip.Prefix {

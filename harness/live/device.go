@@ -264,8 +264,8 @@ const (
 	firstAsk = 0xf000
 )
 
-// inquiry is a node status request of the harness's own to a device, from the address and port of one of our stacks: some
-// devices answer to port 137 whatever they were asked from. Neither the stack nor the record hears of it.
+// inquiry is a request of the harness's own, from the address and port of one of our stacks: some devices answer to port 137
+// whatever they were asked from. Neither the stack nor the record hears of it.
 type inquiry struct {
 	lan     *LAN
 	from    *host
@@ -274,20 +274,24 @@ type inquiry struct {
 	to      netip.AddrPort
 }
 
-// inquire prepares an inquiry; answered is called with every answer until its end.
+// inquire prepares a node status request to a device; answered is called with every answer until its end.
 func (l *LAN) inquire(from *host, node int, answered func(status)) inquiry {
-	from.lastAsked = (from.lastAsked + 1) & 0xfff
-	q := inquiry{lan: l, from: from, id: firstAsk | from.lastAsked}
 	device := l.hosts[node].prefix.Addr()
-	q.to = netip.AddrPortFrom(device, l.real(stack.NamePort))
-	from.asked[q.id] = func(s status, from netip.Addr) {
-		if from == device {
-			answered(s)
+	return l.question(from, func(m *nbt.NameMessage, from netip.Addr) {
+		if from == device && m.Kind() == nbt.KindStatusResponse {
+			answered(status{*m.Record().Status})
 		}
-	}
-	b, err := nbt.StatusRequest(q.id, netbios.Wildcard).AppendBinary(nil)
+	}, device, func(id uint16) nbt.NameMessage { return nbt.StatusRequest(id, netbios.Wildcard) })
+}
+
+// question prepares an inquiry; answered is called with every response to it until its end.
+func (l *LAN) question(from *host, answered func(m *nbt.NameMessage, from netip.Addr), to netip.Addr, ask func(id uint16) nbt.NameMessage) inquiry {
+	from.lastAsked = (from.lastAsked + 1) & 0xfff
+	q := inquiry{lan: l, from: from, id: firstAsk | from.lastAsked, to: netip.AddrPortFrom(to, l.real(stack.NamePort))}
+	from.asked[q.id] = answered
+	b, err := ask(q.id).AppendBinary(nil)
 	if err != nil {
-		panic("live: a node status request does not encode: " + err.Error())
+		panic("live: a question of the harness does not encode: " + err.Error())
 	}
 	q.payload = b
 	return q
@@ -383,7 +387,7 @@ func (l *LAN) Disturbed(ctx context.Context) string {
 	return ""
 }
 
-// takesAnswer takes a node status response that was asked for by [LAN.ask].
+// takesAnswer takes a response to an [inquiry].
 func (h *host) takesAnswer(a arrival) bool {
 	if len(h.asked) == 0 || a.port != stack.NamePort || len(a.payload) < 2 {
 		return false
@@ -393,11 +397,55 @@ func (h *host) takesAnswer(a arrival) bool {
 		return false
 	}
 	m, err := nbt.ParseNameMessage(a.payload)
-	if err != nil || m.Kind() != nbt.KindStatusResponse {
+	if err != nil || !m.Response {
 		return false
 	}
-	answered(status{*m.Record().Status}, a.from.Addr())
+	answered(&m, a.from.Addr())
 	return true
+}
+
+// How often the segment is asked who has a name, and how long each time.
+const (
+	bystanderTries = 3
+	bystanderEvery = 250 * time.Millisecond
+)
+
+// Bystander tells of a host that is none of the LAN's and has one of some unique names: whoever claims that is refused for it, and
+// what follows says nothing about a device. Empty when nobody else answers for any. It is asked after a script, of which it leaves
+// no trace.
+func (l *LAN) Bystander(ctx context.Context, names []netbios.Name) (told string) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	first := l.firstStack()
+	if first < 0 {
+		return ""
+	}
+	recorder := l.opts.Recorder
+	l.opts.Recorder = nil // our stacks hear the question, too
+	defer func() { l.opts.Recorder = recorder }()
+	from := l.hosts[first]
+	queries := make([]inquiry, len(names))
+	for i, name := range names {
+		q := l.question(from, func(m *nbt.NameMessage, at netip.Addr) {
+			flags, _ := m.Owner()
+			if _, ours := l.byIP[at]; !ours && m.Kind() == nbt.KindPositiveQuery && flags&nbt.NBGroup == 0 {
+				told = fmt.Sprintf("%s, which is no node of this run, has the name %s: whoever claims it is refused for that", at, name)
+			}
+		}, from.broadcast, func(id uint16) nbt.NameMessage { return nbt.Query(id, name) })
+		defer q.end()
+		queries[i] = q
+	}
+	for range bystanderTries {
+		for i := range queries {
+			queries[i].send()
+		}
+		for until := l.clock() + bystanderEvery; told == "" && l.clock() < until; {
+			if !l.next(ctx, until) {
+				return told
+			}
+		}
+	}
+	return told
 }
 
 // silent tells of a device that does not answer: it is off or out of reach, so whatever it did not do says nothing.

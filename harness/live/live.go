@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nbtlab/nbtlab/harness/nbt"
 	"github.com/nbtlab/nbtlab/harness/netbios"
 	"github.com/nbtlab/nbtlab/harness/runner"
 	"github.com/nbtlab/nbtlab/harness/scenario"
@@ -114,7 +115,7 @@ type host struct {
 	sockets   sockets
 	conns     map[stack.Conn]*stream
 	inbound   stack.Conn
-	asked     map[uint16]func(status, netip.Addr) // node status asked of devices for the harness itself, by identifier
+	asked     map[uint16]func(m *nbt.NameMessage, from netip.Addr) // asked for the harness itself, by identifier
 	lastAsked uint16
 }
 
@@ -141,7 +142,7 @@ func New(opts Options) *LAN {
 func (l *LAN) Attach(name string, prefix netip.Prefix, boot func(firstID uint16) stack.Stack) (int, error) {
 	h := &host{
 		name: name, prefix: prefix, broadcast: stack.BroadcastOf(prefix), boot: boot,
-		conns: map[stack.Conn]*stream{}, asked: map[uint16]func(status, netip.Addr){},
+		conns: map[stack.Conn]*stream{}, asked: map[uint16]func(*nbt.NameMessage, netip.Addr){},
 	}
 	index := len(l.hosts)
 	l.attaching = prefix

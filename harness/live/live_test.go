@@ -736,6 +736,32 @@ var _ = Describe("A tape", func() {
 	})
 })
 
+var _ = Describe("A bystander that has a name", func() {
+	It("is told of, in no record, and neither our own nodes nor a group are taken for one", func() {
+		stranger := live.New(live.Options{Ports: ports})
+		other := attach(stranger, host(5))
+		run(stranger)
+		Expect(do(stranger, other, netbios.NCB{Command: netbios.AddName, Name: name("CHAT<20>")}).Code).To(Equal(netbios.GOODRET))
+		Expect(do(stranger, other, netbios.NCB{Command: netbios.AddGroupName, Name: name("TEAM<1e>")}).Code).To(Equal(netbios.GOODRET))
+		var record trace.Trace
+		lan := live.New(live.Options{Ports: ports, Recorder: &record})
+		DeferCleanup(lan.Close)
+		attach(lan, host(1))
+		ours := attach(lan, host(2))
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- lan.Run(ctx) }()
+		Expect(do(lan, ours, netbios.NCB{Command: netbios.AddName, Name: name("MAIL<20>")}).Code).To(Equal(netbios.GOODRET))
+		cancel()
+		Expect(<-ended).To(Succeed())
+		before := len(record.Events)
+		Expect(lan.Bystander(context.Background(), []netbios.Name{name("MAIL<20>"), name("TEAM<1e>"), name("BOX<20>")})).To(BeEmpty())
+		Expect(lan.Bystander(context.Background(), []netbios.Name{name("MAIL<20>"), name("CHAT<20>")})).To(
+			Equal("127.77.0.5, which is no node of this run, has the name CHAT<20>: whoever claims it is refused for that"))
+		Expect(record.Events).To(HaveLen(before))
+	})
+})
+
 var _ = Describe("The network to a device", func() {
 	DescribeTable("is told of where it does not deliver every frame once", func(times func(n int) int, want string) {
 		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(service(host(3), ports.Name)))

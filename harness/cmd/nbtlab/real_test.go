@@ -92,6 +92,20 @@ var _ = Describe("nbtlab run on a real network", func() {
 		Expect(out.Stderr).NotTo(ContainSubstring("add-name"))
 	})
 
+	It("does not judge a device when somebody else has a name that is claimed, and says who", func() {
+		write("mine.scenario", "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\npeer  inject  status-request to pc id 0x7001\n"+
+			"peer  add-name  CHAT\n      -> ok\n")
+		device, bystander := serve("--addr", "127.79.0.3/8"), serve("--addr", "127.79.0.5/8", "--name", "CHAT")
+		Eventually(device.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("serving"))
+		Eventually(bystander.stdout.String).WithTimeout(10 * time.Second).Should(ContainSubstring("registered"))
+		on := []string{"--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8"}
+		out := runReal(on...)
+		Expect(out).To(And(exitWith(exitCannotJudge),
+			show("127.79.0.5, which is no node of this run, has the name CHAT<20>: whoever claims it is refused for that")))
+		Expect(bystander.end()).To(Equal(exitAsExpected))
+		Expect(runReal(on...)).To(exitWith(exitAsExpected))
+	})
+
 	Describe("has a device's agent answer for what it can do (bad-input 58)", func() {
 		const nodes = "node  pc    10.0.0.10/24\nnode  peer  10.0.0.20/24\n\n"
 
