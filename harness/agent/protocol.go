@@ -48,9 +48,29 @@
 //	           deregistered or conflict
 //	error      instead of a code: why the agent could not do it. The run then says nothing about the device
 //
-// Several requests can be under way at a time: listen and the receives are answered when something has arrived. A request is
-// answered once. Others must be answered within a minute unless the user allows more. When standard input ends, the agent
-// ends; one that does not, and whatever it started, is killed.
+// Fields that are not there are zero or empty: a name of nothing is sixteen bytes of 0x00.
+//
+// # Names
+//
+// A name is its first fifteen bytes as text, without the spaces that fill it up, and its sixteenth as two hexadecimal digits in
+// angle brackets, "CHAT<20>"; requests always have those, and in answers <20> may be left out. \xHH stands for a byte that is no
+// printable ASCII and for a backslash (\x5c); JSON doubles the backslash. "*" alone is the wildcard: an asterisk and fifteen bytes
+// of 0x00.
+//
+// # When to answer
+//
+// A request is answered once, when the command is over, not when it begins: add-name when the claim has ended and the name is the
+// device's or is not, call when the session is set up. Several requests can be under way at a time: listen and the receives are
+// answered when something has arrived, and may take for ever. All others, call and send among them, must be answered within a minute
+// unless the user allows more.
+//
+// A request that is cancelled is answered with 11 (NRC_CMDCAN), and cancel itself with 0 or with what is wrong with it. Stop is an
+// orderly end of the device's NetBIOS: its names are released, what is under way is answered, and then stop is. Restart is the
+// switch: the device forgets everything and tells nobody, what was under way is not answered any more, and restart is when the
+// device is up again. The agent goes on through both, and so do the ids.
+//
+// When standard input ends, the agent ends; one that has not within two seconds, and whatever it started, is killed. A stack that
+// lives in the agent's own process releases its names before.
 //
 // # What is strict
 //
