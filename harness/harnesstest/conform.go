@@ -38,6 +38,7 @@
 package harnesstest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -57,6 +58,7 @@ import (
 	"github.com/nbtlab/nbtlab/harness/node"
 	"github.com/nbtlab/nbtlab/harness/scenario"
 	"github.com/nbtlab/nbtlab/harness/stack"
+	"github.com/nbtlab/nbtlab/harness/trace"
 )
 
 // Stack is a stack to be tested, and what is known of it.
@@ -119,8 +121,12 @@ func Conform(s Stack) bool {
 			ginkgo.It(t.sentence(), labels, at, func(ctx ginkgo.SpecContext) { t.spec(ctx) })
 		}
 		if s.Device != nil {
+			ginkgo.It(saysSomething, at, ginkgo.Serial, func() { s.Device.judges(s, trials) })
 			return // nobody can repeat to the microsecond what happened on a network
 		}
+		ginkgo.It(saysSomething, at, func() {
+			gomega.Expect(nothingJudged(s, trials, s.lacks)).To(gomega.BeEmpty())
+		})
 		ginkgo.It("gives the same outputs for the same inputs at the same times", at, func() {
 			for _, t := range trials {
 				if t.CannotJudge() == "" {
@@ -129,6 +135,34 @@ func Conform(s Stack) bool {
 			}
 		})
 	})
+}
+
+// saysSomething is the spec without which a suite that skips everything would be green.
+const saysSomething = "can be judged by a case at least"
+
+// nothingJudged tells what would have to be there for a case to say something about the stack, unless one does.
+func nothingJudged(s Stack, trials []Trial, lacks func(v scenario.Verb) bool) string {
+	var closest Trial
+	var least []string
+	for _, t := range trials {
+		missing := t.missing(lacks)
+		if len(missing) == 0 {
+			return ""
+		}
+		if least == nil || len(missing) < len(least) {
+			closest, least = t, missing
+		}
+	}
+	none := fmt.Sprintf("0 of %d cases could be judged, so that nothing is known of %s", len(trials), s.Name)
+	switch {
+	case len(trials) == 0:
+		return none + ": Scenarios has no case in it."
+	case s.Device != nil:
+		return fmt.Sprintf("%s: %s takes least, %s. What the device can do its agent has to do, and to say so; what is in Lacks counts as absent.",
+			none, closest.Path(), strings.Join(least, ", "))
+	}
+	return fmt.Sprintf("%s: %s takes least, %s. Have the stack do that, and take it out of Lacks (a verb) or put it into Roles (a type of node).",
+		none, closest.Path(), strings.Join(least, ", "))
 }
 
 // Trial is one case of a scenario, put to a stack.
@@ -221,18 +255,39 @@ func (t Trial) CannotJudge() string {
 	if role := t.role(); role != "" && !slices.Contains(t.Stack.Roles, role) {
 		return fmt.Sprintf("node %s is of type %s, which %s cannot be", t.Scenario.Nodes[accused(t.Scenario)].Name, role, t.Stack.Name)
 	}
-	return t.needs(func(v scenario.Verb) bool { return slices.Contains(t.Stack.Lacks, v) })
+	return t.needs(t.Stack.lacks)
 }
 
-// needs tells of the first step that needs what the stack lacks. The name table of a device is seen on the wire.
+func (s Stack) lacks(v scenario.Verb) bool { return slices.Contains(s.Lacks, v) }
+
+// needs tells of the first step that needs what the stack lacks.
 func (t Trial) needs(lacks func(v scenario.Verb) bool) string {
-	for _, need := range t.Scenario.Needs(t.Index, accused(t.Scenario)) {
-		if lacks(need.Verb) && (t.Stack.Device == nil || need.Verb != scenario.AdapterStatus) {
-			step := t.testCase().Steps[need.Step]
-			return fmt.Sprintf("line %d: %s: needs %s, which %s does not have", step.Pos.Line, step.Text, need.Verb, t.Stack.Name)
-		}
+	for _, need := range t.unmet(lacks) {
+		step := t.testCase().Steps[need.Step]
+		return fmt.Sprintf("line %d: %s: needs %s, which %s does not have", step.Pos.Line, step.Text, need.Verb, t.Stack.Name)
 	}
 	return ""
+}
+
+// unmet lists what steps need and the stack lacks. The name table of a device is seen on the wire.
+func (t Trial) unmet(lacks func(v scenario.Verb) bool) []scenario.Need {
+	return slices.DeleteFunc(t.Scenario.Needs(t.Index, accused(t.Scenario)), func(n scenario.Need) bool {
+		return !lacks(n.Verb) || t.Stack.Device != nil && n.Verb == scenario.AdapterStatus
+	})
+}
+
+// missing names all that the stack would have to have, each once.
+func (t Trial) missing(lacks func(v scenario.Verb) bool) []string {
+	var list []string
+	if role := t.role(); role != "" && !slices.Contains(t.Stack.Roles, role) {
+		list = append(list, role)
+	}
+	for _, need := range t.unmet(lacks) {
+		if verb := need.Verb.String(); !slices.Contains(list, verb) {
+			list = append(list, verb)
+		}
+	}
+	return list
 }
 
 // role is what the stack has to be, if that is something else than a B node.
@@ -288,10 +343,37 @@ func (t Trial) judge(r harness.Result) {
 		gomega.Expect(r).To(FailWith(known))
 		return
 	}
-	if hint := t.undeclared(r); hint != "" {
-		gomega.Expect(r).To(Pass(), "%s", hint)
+	if advice := t.advice(r); advice != "" {
+		gomega.Expect(r).To(Pass(), "%s", advice)
 	}
 	gomega.Expect(r).To(Pass())
+}
+
+// advice tells what the author of a stack can do about what went wrong, where that is not what it seems to be.
+func (t Trial) advice(r harness.Result) string {
+	return cmp.Or(t.undeclared(r), t.uncompleted(r))
+}
+
+// uncompleted tells how a call ends, when a run ended because the stack did not end one. A device's calls are its agent's.
+func (t Trial) uncompleted(r harness.Result) string {
+	last := len(r.Trace.Events) - 1
+	exhausted := slices.ContainsFunc(r.Trace.Events, func(e trace.Event) bool { _, is := e.What.(trace.Exhausted); return is })
+	if !exhausted || t.Stack.Device != nil || r.Trace.Events[last].Step < 0 {
+		return ""
+	}
+	step := t.testCase().Steps[r.Trace.Events[last].Step]
+	switch {
+	case step.Node != accused(t.Scenario):
+		return ""
+	case step.Verb == scenario.Stop:
+		return fmt.Sprintf("%s did not end line %d: %s. A stack answers stack.Stop, in that step or a later one, with out.Add(stack.Stopped{}).",
+			t.Stack.Name, step.Pos.Line, step.Text)
+	case !step.Verb.Calls() || step.Async:
+		return ""
+	}
+	return fmt.Sprintf("%s did not complete the call of line %d: %s. A stack ends each stack.Call that is put to Step, in that step or a "+
+		"later one, with out.Add(stack.Complete{ID: call.ID}), and a Code where it is not netbios.GOODRET: see stack.Complete.",
+		t.Stack.Name, step.Pos.Line, step.Text)
 }
 
 // undeclared tells how to say that a stack does not have what it has just answered ILLCMD to.

@@ -106,6 +106,8 @@ func servedCases() []string {
 	return list
 }
 
+const judged = "can be judged by a case at least"
+
 const repeats = "tiny gives the same outputs for the same inputs at the same times"
 
 var _ = Describe("The suite of somebody else's stack", func() {
@@ -113,7 +115,7 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		o := suiteOf("tiny")
 		Expect(o.passes).To(BeFalse())
 		Expect(o.cases("passed")).To(ConsistOf(
-			"ms00-047", "q124565-exhaustion", "q124565-controls/another-name", "malformed", repeats))
+			"ms00-047", "q124565-exhaustion", "q124565-controls/another-name", "malformed", repeats, "tiny "+judged))
 		Expect(o.cases("failed")).To(ConsistOf("q124565-table", "q124565-controls/another-suffix"))
 		Expect(o.cases("skipped")).To(ConsistOf(append(servedCases(),
 			"q124565", "q124565-running", "q124565-refusal", "q140419",
@@ -180,6 +182,23 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		Expect(o.specs["q124565"].message).To(And(
 			ContainSubstring("tiny answered NRC_ILLCMD in line 17: pc listen CHAT. If it is not meant to have that, say so in Lacks."),
 			ContainSubstring("saw       0x18 NRC_SABORT")))
+	})
+
+	It("fails when it judges nothing, and says what would have to be there", func() {
+		o := suiteOf("empty")
+		Expect(o.passes).To(BeFalse())
+		Expect(o.cases("failed")).To(ConsistOf("empty " + judged))
+		Expect(o.specs["empty "+judged].message).To(ContainSubstring(
+			"0 of %d cases could be judged, so that nothing is known of empty: ms00-047 takes least, add-name. Have the stack do that",
+			len(o.specs)-2))
+	})
+
+	It("says how a call ends to a stack that does not end one", func() {
+		o := suiteOf("empty, boastful")
+		Expect(o.specs["ms00-047"].message).To(And(
+			ContainSubstring("empty did not complete the call of line 11: pc add-name CHAT. A stack ends each stack.Call that is put to Step"),
+			ContainSubstring("out.Add(stack.Complete{ID: call.ID})"),
+			ContainSubstring("a call did not complete within 10m0s")))
 	})
 
 	It("notices a stack whose outputs depend on more than its inputs", func() {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/agent"
@@ -36,12 +37,9 @@ type Device struct {
 
 // spec is the body of the spec of a case.
 func (d *Device) spec(ctx ginkgo.SpecContext, t Trial) {
-	hand, err := agent.Start(d.Agent, agent.Options{Stderr: func(line string) { ginkgo.GinkgoWriter.Println(line) }})
-	if err != nil {
-		ginkgo.Fail(fmt.Sprintf("the agent of %s: %v", t.Stack.Name, err))
-	}
+	hand := d.start(t.Stack)
 	defer hand.Close()
-	if why := t.needs(func(v scenario.Verb) bool { return !hand.Can(v.String()) }); why != "" {
+	if why := t.needs(cannot(hand)); why != "" {
 		t.skip(why)
 	}
 	r, err := d.run(ctx, t, hand)
@@ -49,6 +47,26 @@ func (d *Device) spec(ctx ginkgo.SpecContext, t Trial) {
 		ginkgo.Fail(err.Error())
 	}
 	t.judge(r)
+}
+
+// judges is the body of the spec that a case can be judged.
+func (d *Device) judges(s Stack, trials []Trial) {
+	hand := d.start(s)
+	defer hand.Close()
+	gomega.Expect(nothingJudged(s, trials, func(v scenario.Verb) bool { return s.lacks(v) || cannot(hand)(v) })).To(gomega.BeEmpty())
+}
+
+func (d *Device) start(s Stack) *agent.Process {
+	hand, err := agent.Start(d.Agent, agent.Options{Stderr: func(line string) { ginkgo.GinkgoWriter.Println(line) }})
+	if err != nil {
+		ginkgo.Fail(fmt.Sprintf("the agent of %s: %v", s.Name, err))
+	}
+	return hand
+}
+
+// cannot are the verbs that an agent does not speak of.
+func cannot(hand live.Hand) func(v scenario.Verb) bool {
+	return func(v scenario.Verb) bool { return !hand.Can(v.String()) }
 }
 
 func (d *Device) run(ctx context.Context, t Trial, hand live.Hand) (harness.Result, error) {

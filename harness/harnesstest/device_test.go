@@ -99,12 +99,19 @@ func deviceStack() harnesstest.Stack {
 var _ = Describe("The suite of a device", Serial, func() {
 	It("has its agent do what the scenarios want, in real time", func() {
 		o := suiteOf("device")
-		Expect(o.cases("passed")).To(ConsistOf("found"), o.output)
+		Expect(o.cases("passed")).To(ConsistOf("found", "device "+judged), o.output)
 		Expect(o.cases("failed")).To(ConsistOf("lost"))
 		Expect(o.specs["lost"].message).To(And(
 			ContainSubstring("lost on device: fail"), ContainSubstring("    expected  NRC_INUSE\n    saw       0x00 NRC_GOODRET")))
 		Expect(o.cases("skipped")).To(ConsistOf("called"))
 		Expect(o.specs["called"].message).To(ContainSubstring("cannot judge: line 5: box listen HERE: needs listen, which device does not have"))
+	})
+
+	It("fails when it judges nothing, and says what would have to be there", func() {
+		o := suiteOf("empty device")
+		Expect(o.cases("failed")).To(ConsistOf("device " + judged))
+		Expect(o.specs["device "+judged].message).To(ContainSubstring(
+			"0 of 3 cases could be judged, so that nothing is known of device: found takes least, add-name. What the device can do its agent"))
 	})
 
 	It("fails when there is no agent", func() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -47,7 +48,10 @@ var others = map[string]harnesstest.Stack{
 		device.Agent = "exit 3"
 		s.Device = &device
 	}),
-	"boastful": with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
+	"empty":           emptyStack(scenario.AddName, scenario.AddGroup),
+	"empty, boastful": emptyStack(),
+	"empty device":    with(deviceStack(), func(s *harnesstest.Stack) { s.Lacks = []scenario.Verb{scenario.AddName} }),
+	"boastful":        with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
 	"moody": with(tinyStack(), func(s *harnesstest.Stack) {
 		made := 0
 		s.New = func(cfg node.Config) stack.Stack {
@@ -57,6 +61,15 @@ var others = map[string]harnesstest.Stack{
 		}
 	}),
 }
+
+// emptyStack has a Step that does nothing.
+func emptyStack(lacks ...scenario.Verb) harnesstest.Stack {
+	return harnesstest.Stack{Name: "empty", Lacks: lacks, New: func(node.Config) stack.Stack { return empty{} }}
+}
+
+type empty struct{}
+
+func (empty) Step(time.Duration, stack.Input, *stack.Outputs) {}
 
 func tinyStack() harnesstest.Stack {
 	return harnesstest.Stack{
