@@ -95,7 +95,10 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 	}
 	if !a.json {
 		p := report.NewPrinter(a.stderr, false)
+		on := fmt.Sprintf("          %s\n", cast(sc, places))
 		o.Began = func(at time.Duration, step *scenario.Step) {
+			p.Printf("%s", on) // when the addresses have turned out to be good
+			on = ""
 			p.Printf("%8.3fs  line %d: %s\n", at.Seconds(), step.Pos.Line, step.Text)
 		}
 		o.Forbidden = func(at time.Duration, _ *scenario.Step, clause string) {
@@ -103,6 +106,18 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 		}
 	}
 	return harness.RunReal(ctx, sc, index, set, places, o)
+}
+
+// cast tells which node is at which address.
+func cast(sc *scenario.Scenario, places []harness.Place) string {
+	parts := make([]string, len(places))
+	for i, p := range places {
+		parts[i] = sc.Nodes[i].Name + " at " + p.Addr.Addr().String()
+		if p.Device != nil {
+			parts[i] += " (the device)"
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // kindsOf reads kinds of frames.
