@@ -5,12 +5,10 @@
 package peers_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +16,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/capture"
@@ -47,39 +46,56 @@ func verdictOf(r peers.Result) verdict {
 }
 
 var _ = Describe("A scenario on a real wire", func() {
-	// Each run takes as long as its timers: all of them at once take as long as the longest.
+	// Each run takes as long as its timers: all of them at once take as long as the longest. In a scenario with a bug the device
+	// is the node that has it; those without are about name servers, so that each of these is the device once, and each client.
 	It("has the same verdict, failed step and symptom as in a simulation, on a faulty device as on a correct one", func() {
 		shipped, err := harness.Shipped()
 		Expect(err).NotTo(HaveOccurred())
 		var runs sync.WaitGroup
 		var lock sync.Mutex
 		different := map[string][2]verdict{}
-		count := 0
-		room := make(chan struct{}, 12)
+		played, unplayed := map[string]int{}, map[string]string{}
+		room := make(chan struct{}, 20)
 		for _, s := range shipped {
 			for i := range s.Cases {
-				for _, model := range []string{"fixed", "buggy"} {
-					if model == "buggy" && s.Bug.Model == "" || !onOneDevice(s, i) {
-						continue
-					}
-					count++
+				path := harness.Path(s, &s.Cases[i])
+				for _, run := range runsOf(s, i) {
 					runs.Go(func() {
 						defer GinkgoRecover()
 						room <- struct{}{}
 						defer func() { <-room }()
-						real, simulated := onDevice(s, i, model)
-						if fmt.Sprint(flat(real)) != fmt.Sprint(flat(simulated)) {
-							lock.Lock()
-							defer lock.Unlock()
-							different[harness.Path(s, &s.Cases[i])+" on "+model] = [2]verdict{real, simulated}
+						real, simulated := onDevice(s, i, run)
+						lock.Lock()
+						defer lock.Unlock()
+						switch {
+						case real.Verdict == "cannot-judge":
+							unplayed[path] = real.Why
+							return
+						case flat(real) != flat(simulated):
+							different[fmt.Sprintf("%s, %s is %s", path, s.Nodes[run.device].Name, run.model)] = [2]verdict{real, simulated}
 						}
+						played[path]++
 					})
 				}
 			}
 		}
 		runs.Wait()
 		Expect(different).To(BeEmpty())
-		Expect(count).To(BeNumerically(">=", 25))
+		// Frames that the network itself loses or holds up are the point of these, and no real one does so when asked.
+		noOrders := ContainSubstring("a real network takes no orders")
+		Expect(unplayed).To(MatchAllKeys(Keys{
+			"nbns-challenge/silent-owner":                noOrders,
+			"nbns-challenge/repetitions-while-waiting":   noOrders,
+			"nbns-challenge/requester-asks-silent-owner": noOrders,
+			"nbns-types/h-without-name-server":           noOrders,
+			"nbns-types/h-release-unanswered":            noOrders,
+		}))
+		Expect(played).To(HaveLen(27))
+		count := 0
+		for _, times := range played {
+			count += times
+		}
+		Expect(count).To(Equal(62))
 	})
 
 	// The scenarios are played on a device with the bug, whose agent switches it off and on before one of the steps.
@@ -198,50 +214,102 @@ func flat(v verdict) string {
 	return strings.Join([]string{v.Verdict, step, v.Symptom, fmt.Sprint(v.Deviations)}, " | ")
 }
 
-// onOneDevice reports whether the node that a bug is in can be a device of the sort that serve is here: a B node that knows
-// nobody.
-func onOneDevice(s *scenario.Scenario, index int) bool {
-	for _, k := range s.Cases[index].Knows {
-		if k.Node == s.Bug.Node {
-			return false
+// deviceRun is a way to play a case: with which node as the device, and what that is.
+type deviceRun struct {
+	device int
+	model  string // "fixed" or "buggy"
+}
+
+// runsOf are the runs of a case.
+func runsOf(s *scenario.Scenario, index int) []deviceRun {
+	if s.Bug.Model != "" {
+		return []deviceRun{{s.Bug.Node, "fixed"}, {s.Bug.Node, "buggy"}}
+	}
+	var list []deviceRun
+	for node, n := range s.Nodes {
+		if (n.NameServer || n.Type != "") && canBeDevice(s, index, node) {
+			list = append(list, deviceRun{node, "fixed"})
 		}
 	}
-	return s.Nodes[s.Bug.Node].Type == "" && !s.Nodes[s.Bug.Node].NameServer
+	return list
+}
+
+// canBeDevice reports whether a node has something to do in a case, be it as the name server of another, and the script itself
+// sends nothing in its name: nobody can in that of a device.
+func canBeDevice(s *scenario.Scenario, index, node int) bool {
+	takesPart := false
+	for _, step := range s.Cases[index].Steps {
+		switch {
+		case step.Node == scenario.LAN:
+		case step.Node == node && step.Verb == scenario.Inject:
+			return false
+		case step.Node == node, s.Nodes[step.Node].Type != "" && s.Nodes[step.Node].Wins == node:
+			takesPart = true
+		}
+	}
+	return takesPart
 }
 
 // onDevice runs a case on serve as the device, and in a simulation.
-func onDevice(s *scenario.Scenario, index int, model string) (real, simulated verdict) {
+func onDevice(s *scenario.Scenario, index int, run deviceRun) (real, simulated verdict) {
 	GinkgoHelper()
-	lan, err := peers.Up(len(s.Nodes))
+	lan, err := peers.Up(2)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { Expect(lan.Down()).To(Succeed()) }()
-	device := &s.Nodes[s.Bug.Node]
-	args := []string{"run", s.Name, "--json", "--model", model}
+	args := []string{"run", s.Name, "--json", "--model", run.model}
 	if slug := s.Cases[index].Slug; slug != "" {
 		args = append(args, "--case", slug)
 	}
 	simulated = verdictOf(on(lan.Host(1), nbtlab, args...))
 
-	fault := model
-	if model == "buggy" {
-		fault = s.Bug.Model
-	}
-	agent := fmt.Sprintf("ip netns exec %s %s serve --addr %s --model %s --agent", lan.Host(1).Name(), nbtlab, lan.Host(1).Prefix(), fault)
-	if device.Limits.Names > 0 {
-		agent += fmt.Sprintf(" --max-names %d", device.Limits.Names)
-	}
-	if device.Limits.Sessions > 0 {
-		agent += fmt.Sprintf(" --max-sessions %d", device.Limits.Sessions)
-	}
-	args = append(args, "--dut", device.Name+"="+lan.Host(1).Addr.String(), "--agent", device.Name+"="+agent)
-	for i := range len(s.Nodes) - 1 { // all others are on one host
-		if i == 0 {
+	addrs := make([]string, len(s.Nodes)) // all but the device are on one host
+	for i, n := range s.Nodes {
+		if i == run.device {
+			addrs[i] = lan.Host(1).Addr.String()
+			args = append(args, "--dut", n.Name+"="+addrs[i])
 			continue
 		}
-		Expect(on(lan.Host(2), "ip", "addr", "add", fmt.Sprintf("10.77.0.%d/24", 20+i), "dev", "eth0").Code).To(BeZero())
+		addrs[i] = fmt.Sprintf("10.77.0.%d", 20+i)
+		Expect(on(lan.Host(2), "ip", "addr", "add", addrs[i]+"/24", "dev", "eth0").Code).To(BeZero())
+		args = append(args, "--at", n.Name+"="+addrs[i])
 	}
-	return verdictOf(on(lan.Host(2), nbtlab, args...)), simulated
+	device := s.Nodes[run.device].Name
+	agent := fmt.Sprintf("%s=ip netns exec %s %s serve --agent --addr %s %s", device, lan.Host(1).Name(), nbtlab, lan.Host(1).Prefix(),
+		strings.Join(serveFlags(s, index, run, addrs), " "))
+	return verdictOf(on(lan.Host(2), nbtlab, append(args, "--agent", agent)...)), simulated
 }
+
+// serveFlags make serve the node that the scenario describes.
+func serveFlags(s *scenario.Scenario, index int, run deviceRun, addrs []string) []string {
+	n := &s.Nodes[run.device]
+	model := run.model
+	if model == "buggy" {
+		model = s.Bug.Model
+	}
+	flags := []string{"--profile", n.Profile, "--model", model}
+	if n.NameServer {
+		flags = append(flags, "--wins")
+	}
+	if n.Type != "" {
+		flags = append(flags, "--node-type", n.Type, "--wins-server", addrs[n.Wins])
+	}
+	if n.Limits.Names > 0 {
+		flags = append(flags, "--max-names", fmt.Sprint(n.Limits.Names))
+	}
+	if n.Limits.Sessions > 0 {
+		flags = append(flags, "--max-sessions", fmt.Sprint(n.Limits.Sessions))
+	}
+	for _, k := range s.Cases[index].Knows {
+		if k.Node == run.device {
+			flags = append(flags, "--lmhosts", k.Name.String()+"="+addrs[k.At])
+		}
+	}
+	return flags
+}
+
+// heardApart is how much earlier a frame may seem to be than one before it that came on another socket: whoever reads them may
+// turn to the second first.
+const heardApart = time.Millisecond
 
 var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 	var lan *peers.LAN
@@ -291,15 +359,18 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 				Expect(datagrams).To(BeNumerically(">=", 50*len(releases)))
 			}
 		}
-		// They are heard on two sockets, so that of what happens within a millisecond either may be recorded first.
 		Expect(releases).To(HaveLen(2))
 		for i, release := range releases {
-			nearest := slices.MinFunc(elections, func(a, b trace.Frame) int {
-				return cmp.Compare((release.At - a.At).Abs(), (release.At - b.At).Abs())
-			})
-			GinkgoWriter.Printf("cycle %d: delete asked in frame %d, released in frame %d, %s later\n",
-				i+1, nearest.Number, release.Number, release.At-nearest.At)
-			Expect((release.At - nearest.At).Abs()).To(BeNumerically("<", 50*time.Millisecond))
+			var asked trace.Frame
+			for _, e := range elections {
+				if e.At <= release.At+heardApart {
+					asked = e
+				}
+			}
+			Expect(asked.Number).NotTo(BeZero(), "cycle %d: released in frame %d, before anybody asked for it", i+1, release.Number)
+			later := release.At - asked.At
+			AddReportEntry(fmt.Sprintf("cycle %d: delete asked in frame %d, released in frame %d, %s later", i+1, asked.Number, release.Number, later))
+			Expect(later).To(BeNumerically("<", 50*time.Millisecond))
 		}
 	})
 
@@ -339,11 +410,17 @@ var _ = Describe("Q124565 put to Samba's nmbd", Ordered, Label("nmbd"), func() {
 		Expect(different).NotTo(ContainElement(HavePrefix("18: peer find-name")), "but has forgotten the name as a correct stack has")
 	})
 
-	It("cannot be judged by what it cannot do, and names that: the scenarios with sessions need LISTEN", func() {
-		for _, name := range []string{"q124565", "q124565-running"} {
+	// An application that runs gets its datagrams before anybody calls it: its first step that nmbd cannot do is another.
+	It("cannot be judged by what it cannot do, and names the first such step: the scenarios with sessions need LISTEN", func() {
+		for name, step := range map[string]string{
+			"q124565":         "pc listen CHAT: this needs listen",
+			"q124565-refusal": "peer call CHAT from FRIEND: this needs listen",
+			"q124565-running": "pc receive-datagram CHAT as mail: this needs receive-datagram",
+		} {
 			r := run(name, "--bind", "CHAT=NBTLAB<1d>")
-			Expect(r.Code).To(Equal(125))
-			Expect(r.Stdout).To(MatchRegexp(`this needs (listen|receive-datagram) of pc, of which its agent is not capable`))
+			Expect(r.Code).To(Equal(125), name)
+			Expect(r.Stdout).To(ContainSubstring("%s of pc, of which its agent is not capable",
+				strings.ReplaceAll(step, "CHAT", "NBTLAB<1d>")), name)
 		}
 	})
 })
