@@ -14,8 +14,8 @@
 //
 // and gets one spec for each case of each scenario that ships: the stack takes the place of the node that the scenario
 // accuses, the others are the harness's own, the LAN and its clock are virtual, and the run is judged as that of a correct
-// stack. Two more specs send it every malformed packet of package fixtures, and repeat the runs to see that the same inputs
-// give the same outputs.
+// stack. Three more send it every malformed packet of package fixtures, see [Malformed]; one repeats the runs to see that the
+// same inputs give the same outputs; and one fails when no case can be judged.
 //
 // A stack that is not written in Go, or not to be taken out of its device, is driven by an agent instead of New: see [Device].
 //
@@ -49,7 +49,6 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 
-	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/check"
 	"github.com/nbtlab/nbtlab/harness/fault"
@@ -187,11 +186,11 @@ func (s Stack) Trials() ([]Trial, error) {
 		if err != nil {
 			return nil, err
 		}
-		hostile, err := malformed()
+		hostile, err := malformed(s.Device != nil)
 		if err != nil {
 			return nil, err
 		}
-		list = append(shipped, hostile)
+		list = append(shipped, hostile...)
 	}
 	var trials []Trial
 	unknown := maps.Clone(s.Fails)
@@ -313,6 +312,9 @@ func (t Trial) run() (harness.Result, node.Config) {
 			last = cfg
 			return t.Stack.New(cfg)
 		}
+		if t.hostile() {
+			return newIntruder(cfg, t.Scenario.Nodes[accused(t.Scenario)].Prefix.Addr())
+		}
 		return node.New(cfg)
 	}
 	r := harness.Run(t.Scenario, t.testCase(), fault.Set{}, harness.Options{Make: make})
@@ -343,15 +345,37 @@ func (t Trial) judge(r harness.Result) {
 		gomega.Expect(r).To(FailWith(known))
 		return
 	}
+	if failures := r.Report.Failures(); t.hostile() && len(failures) > 0 {
+		r.Report = upTo(r.Report, failures[0].Step) // what a packet has broken stays so for all that follow
+	}
 	if advice := t.advice(r); advice != "" {
 		gomega.Expect(r).To(Pass(), "%s", advice)
 	}
 	gomega.Expect(r).To(Pass())
 }
 
+// upTo returns the report on the steps up to one.
+func upTo(r check.Report, step int) check.Report {
+	r.Outcomes = slices.DeleteFunc(slices.Clone(r.Outcomes), func(o check.Outcome) bool { return o.Step > step })
+	r.Violations = slices.DeleteFunc(slices.Clone(r.Violations), func(v check.Violation) bool { return v.Step > step })
+	return r
+}
+
 // advice tells what the author of a stack can do about what went wrong, where that is not what it seems to be.
 func (t Trial) advice(r harness.Result) string {
-	return cmp.Or(t.undeclared(r), t.uncompleted(r))
+	return cmp.Or(t.crashed(r), t.undeclared(r), t.uncompleted(r))
+}
+
+// crashed tells in which step a stack broke down.
+func (t Trial) crashed(r harness.Result) string {
+	for i := range r.Trace.Events {
+		e := &r.Trace.Events[i]
+		if _, is := e.What.(trace.Crashed); is && e.Step >= 0 {
+			step := t.testCase().Steps[e.Step]
+			return fmt.Sprintf("%s crashed in line %d: %s.", t.Stack.Name, step.Pos.Line, step.Text)
+		}
+	}
+	return ""
 }
 
 // uncompleted tells how a call ends, when a run ended because the stack did not end one. A device's calls are its agent's.
@@ -411,42 +435,6 @@ func (t Trial) repeats() error {
 	e := r.Trace.Event(seq)
 	return fmt.Errorf("harnesstest: %s: %s, given the same inputs again, does something else at %s: then it was %s",
 		t.Path(), t.Stack.Name, e.At, nbt.Printable(fmt.Appendf(nil, "%+v", e.What)))
-}
-
-// Malformed is the name of the scenario that sends every malformed packet.
-const Malformed = "malformed"
-
-// malformed is the scenario in which a node has a name, is sent every malformed packet of package fixtures that goes by UDP,
-// and answers for its name after each of the two services' as before.
-func malformed() (*scenario.Scenario, error) {
-	var text strings.Builder
-	text.WriteString("# Malformed packets leave a name where it was.\n\n" +
-		"node pc 10.0.0.10/24\nnode peer 10.0.0.20/24\n\npc add-name CHAT\npeer add-name FRIEND\n\n")
-	var packets []fixtures.Vector
-	for _, service := range []struct {
-		name fixtures.Service
-		port int
-	}{{fixtures.NameService, stack.NamePort}, {fixtures.DatagramService, stack.DatagramPort}} {
-		for _, v := range fixtures.Malformed() {
-			if v.Service == service.name {
-				packets = append(packets, v)
-				fmt.Fprintf(&text, "peer inject bytes \"?\" to pc port %d\n", service.port)
-			}
-		}
-		text.WriteString("peer find-name CHAT\n      -> ok, answer CHAT from pc\n\n")
-	}
-	s, err := harness.Load(Malformed+".scenario", []byte(text.String()))
-	if err != nil {
-		return nil, err
-	}
-	for i := range s.Cases[0].Steps { // some are longer than what a line of a scenario has room for
-		if step := &s.Cases[0].Steps[i]; step.Verb == scenario.Inject {
-			step.Inject.Payload = packets[0].Bytes
-			step.Text = strings.Replace(step.Text, `"?"`, "of vector "+packets[0].Name, 1)
-			packets = packets[1:]
-		}
-	}
-	return s, nil
 }
 
 // why tells what went wrong in a run.

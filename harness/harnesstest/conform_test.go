@@ -3,16 +3,20 @@
 package harnesstest_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/harnesstest"
 	"github.com/nbtlab/nbtlab/harness/node"
@@ -115,7 +119,8 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		o := suiteOf("tiny")
 		Expect(o.passes).To(BeFalse())
 		Expect(o.cases("passed")).To(ConsistOf(
-			"ms00-047", "q124565-exhaustion", "q124565-controls/another-name", "malformed", repeats, "tiny "+judged))
+			"ms00-047", "q124565-exhaustion", "q124565-controls/another-name",
+			"malformed/name", "malformed/datagram", "malformed/session", repeats, "tiny "+judged))
 		Expect(o.cases("failed")).To(ConsistOf("q124565-table", "q124565-controls/another-suffix"))
 		Expect(o.cases("skipped")).To(ConsistOf(append(servedCases(),
 			"q124565", "q124565-running", "q124565-refusal", "q140419",
@@ -148,7 +153,7 @@ var _ = Describe("The suite of somebody else's stack", func() {
 		o := suiteOf("tiny", "-ginkgo.dry-run")
 		Expect(o.specs["ms00-047"].labels).To(Equal("conformance, ms00-047, MS00-047"))
 		Expect(o.specs["q124565"].labels).To(Equal("conformance, q124565, Q124565, cannot-judge"))
-		Expect(o.specs["malformed"].labels).To(Equal("conformance, malformed"))
+		Expect(o.specs["malformed/session"].labels).To(Equal("conformance, malformed"))
 		Expect(o.specs["q124565-p"].labels).To(Equal("conformance, q124565-p, Q124565, cannot-judge"))
 		Expect(suiteOf("tiny", "-ginkgo.label-filter=Q140419").cases("skipped")).To(HaveLen(len(o.specs)))
 	})
@@ -225,8 +230,62 @@ var _ = Describe("A stack", func() {
 	It("that breaks down over a malformed packet fails", func() {
 		s := fixed()
 		s.New = func(cfg node.Config) stack.Stack { return fragile{newTiny(cfg)} }
-		Expect(trial(s, "malformed").Run()).To(And(
+		Expect(trial(s, "malformed/datagram").Run()).To(And(
 			Not(harnesstest.Pass()), harnesstest.FailWith("the stack crashed: too long for me")))
+	})
+
+	DescribeTable("that hears nothing after a malformed packet is told which, and where its file has it",
+		func(service, vector, file string) {
+			o := suiteOf("deafened by "+vector, "-ginkgo.focus="+harnesstest.Malformed+"/")
+			Expect(o.cases("failed")).To(ConsistOf("malformed/" + service))
+			message := o.specs["malformed/"+service].message
+			Expect(message).To(MatchRegexp(
+				`\n%s:\d+: peer find-name CHAT after vector %s\n    expected  ok, answer CHAT from pc\n    saw .*\n`, file, vector))
+			Expect(strings.Count(message, file)).To(Equal(1), "what follows is left out")
+			line, err := strconv.Atoi(regexp.MustCompile(file + `:(\d+)`).FindStringSubmatch(message)[1])
+			Expect(err).NotTo(HaveOccurred())
+			text, err := fixtures.Files.ReadFile(strings.TrimPrefix(file, "fixtures/"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(strings.Split(string(text), "\n")[line-1]).To(Equal("vector  " + vector))
+		},
+		Entry("of the name service", "name", "pointer-chain", "fixtures/malformed/name.vec"),
+		Entry("of the datagram service", "datagram", "datagram-2-bytes", "fixtures/malformed/datagram.vec"),
+		Entry("of the session service", "session", "session-length-1ffff", "fixtures/malformed/session.vec"),
+	)
+
+	It("that crashes is told in which step", func() {
+		o := suiteOf("fragile", "-ginkgo.focus="+harnesstest.Malformed+"/")
+		Expect(o.specs["malformed/datagram"].message).To(And(
+			MatchRegexp(`^fragile crashed in line \d+: peer sends vector \S+ to the datagram service of pc\.\n`),
+			ContainSubstring("the stack crashed: too long for me")))
+	})
+
+	It("of a device is asked after every few malformed packets, each of them named", func() {
+		s := deviceStack()
+		s.Scenarios = nil
+		trials, err := s.Trials()
+		Expect(err).NotTo(HaveOccurred())
+		var named, paths []string
+		for _, t := range trials {
+			if t.Scenario.Name != harnesstest.Malformed {
+				continue
+			}
+			paths = append(paths, t.Path())
+			for _, step := range t.Scenario.Cases[0].Steps {
+				if _, vectors, question := strings.Cut(step.Text, "find-name CHAT after vector "); question {
+					Expect(strings.Count(vectors, ",")).To(BeNumerically("<", 8))
+					named = append(named, strings.Split(vectors, ", ")...)
+				}
+			}
+		}
+		Expect(paths).To(ConsistOf("malformed/name", "malformed/datagram"))
+		var sent []string
+		for _, v := range fixtures.Malformed() {
+			if v.Service != fixtures.SessionService {
+				sent = append(sent, v.Name)
+			}
+		}
+		Expect(named).To(ConsistOf(sent))
 	})
 
 	It("can be put to scenarios of one's own, in the place of their first node", func() {
@@ -250,6 +309,26 @@ func (f fragile) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
 		panic("too long for me")
 	}
 	f.Stack.Step(at, in, out)
+}
+
+// deafened is a stack that hears nothing any more once it has got some bytes.
+type deafened struct {
+	stack.Stack
+
+	by   []byte
+	deaf bool
+}
+
+func (d *deafened) Step(at time.Duration, in stack.Input, out *stack.Outputs) {
+	switch in := in.(type) {
+	case stack.Datagram:
+		d.deaf = d.deaf || bytes.Equal(in.Payload, d.by)
+	case stack.Data:
+		d.deaf = d.deaf || bytes.Equal(in.Bytes, d.by)
+	}
+	if !d.deaf {
+		d.Stack.Step(at, in, out)
+	}
 }
 
 // trial returns the case of a path.

@@ -55,5 +55,7 @@ func ExampleStack_Trials() {
 	// q124565-table: fail
 	// q124565: cannot judge: line 17: pc listen CHAT: needs listen, which tiny does not have
 	// q140419: cannot judge: line 12: pc add-group TEAM: needs add-group, which tiny does not have
-	// malformed: pass
+	// malformed/name: pass
+	// malformed/datagram: pass
+	// malformed/session: pass
 }

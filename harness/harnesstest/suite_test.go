@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/nbtlab/nbtlab/fixtures"
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/harnesstest"
 	"github.com/nbtlab/nbtlab/harness/node"
@@ -51,7 +52,13 @@ var others = map[string]harnesstest.Stack{
 	"empty":           emptyStack(scenario.AddName, scenario.AddGroup),
 	"empty, boastful": emptyStack(),
 	"empty device":    with(deviceStack(), func(s *harnesstest.Stack) { s.Lacks = []scenario.Verb{scenario.AddName} }),
-	"boastful":        with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
+	"fragile": with(fixed(), func(s *harnesstest.Stack) {
+		s.Name, s.New = "fragile", func(cfg node.Config) stack.Stack { return fragile{node.New(cfg)} }
+	}),
+	"deafened by pointer-chain":        deafenedStack("pointer-chain"),
+	"deafened by datagram-2-bytes":     deafenedStack("datagram-2-bytes"),
+	"deafened by session-length-1ffff": deafenedStack("session-length-1ffff"),
+	"boastful":                         with(tinyStack(), func(s *harnesstest.Stack) { s.Lacks = nil }),
 	"moody": with(tinyStack(), func(s *harnesstest.Stack) {
 		made := 0
 		s.New = func(cfg node.Config) stack.Stack {
@@ -70,6 +77,13 @@ func emptyStack(lacks ...scenario.Verb) harnesstest.Stack {
 type empty struct{}
 
 func (empty) Step(time.Duration, stack.Input, *stack.Outputs) {}
+
+// deafenedStack hears nothing any more after a vector.
+func deafenedStack(vector string) harnesstest.Stack {
+	return with(fixed(), func(s *harnesstest.Stack) {
+		s.New = func(cfg node.Config) stack.Stack { return &deafened{Stack: node.New(cfg), by: fixtures.Named(vector)} }
+	})
+}
 
 func tinyStack() harnesstest.Stack {
 	return harnesstest.Stack{
