@@ -23,6 +23,42 @@
 //
 //	go test -ginkgo.label-filter=Q124565 -ginkgo.junit-report=junit.xml
 //
+// # What Step reads and what it adds
+//
+// The example of [Stack] is a whole stack of sixty lines that cases can judge. Of the inputs, stack.Call and stack.Datagram are
+// needed by all, stack.Timer by who arms timers, stack.Opened, Data and Closed by who has sessions; the rest may be left alone.
+//
+// Of a stack.Datagram, the port of To tells the service (stack.NamePort, stack.DatagramPort), From is where an answer goes, and
+// Payload is for nbt.ParseNameMessage or nbt.ParseDatagram. A stack.SendDatagram takes all four fields: From is an address and port
+// of the stack's own, and Broadcast is set just when To is the broadcast address of its network.
+//
+// Of a stack.Call, the ID goes into the stack.Complete that ends the call, in the same step or in any later one: until then the
+// case waits. The NCB has its Command and these other fields; those of the completion besides ID and Code (which is GOODRET, zero,
+// unless set) are behind the arrow:
+//
+//	add-name, add-group                Name                    -> Num, by which datagrams then know the name
+//	delete-name                        Name
+//	call                               Name (local), CallName  -> LSN, by which the session is known
+//	listen                             Name, CallName (* any)  -> LSN, CallName (who called)
+//	hang-up                            LSN
+//	send                               LSN, Data
+//	receive                            LSN, Length             -> Data
+//	receive-any                        Num, Length             -> Data, Num, LSN
+//	send-datagram                      Num, CallName, Data
+//	send-broadcast                     Num, Data
+//	receive-datagram, -broadcast       Num, Length             -> Data, Num, CallName (who sent)
+//	adapter-status                     CallName, Length        -> Data, as of netbios.AppendStatus
+//	session-status                     Name, Length            -> Data
+//	find-name                          CallName, Length        -> Data
+//	cancel                             Target, the ID of the call to end with CMDCAN
+//
+// In receives a Num of netbios.AnyName means any name. Data has Length bytes at most, and the Code is INCOMP where that cuts it.
+// Where a case looks at the name table, it makes an adapter-status for "*", which is to be completed in the same step. A command
+// that the stack does not have it completes with netbios.ILLCMD, and the verb is in Lacks.
+//
+// A timer is armed with stack.Arm, at a time of the same count as the first argument of Step; its ID, from 1 to 65536, comes back in
+// a stack.Timer.
+//
 // # What a stack cannot do
 //
 // What a stack is not meant to have, such as a session service, is declared in Lacks, in the verbs of the scenario language;
