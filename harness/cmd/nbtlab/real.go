@@ -45,6 +45,32 @@ func (r *reality) dutFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.failFast, "fail-fast", false, "on a real network, end at the first frame that must not be sent")
 }
 
+// A run on models takes no order of a real network, and one that has no device none for a device.
+var (
+	forReality = []string{"fail-fast", "ports"}
+	forDUT     = []string{"agent", "agent-timeout", "need-not"}
+)
+
+// check refuses flags that would be of no effect.
+func (r *reality) check(cmd *cobra.Command) error {
+	if len(r.duts) > 1 {
+		return fmt.Errorf("--dut %s, --dut %s: one device a run: nobody here sees what two devices send to each other, and what was "+
+			"not seen would count as not sent", r.duts[0], r.duts[1])
+	}
+	for _, name := range forDUT {
+		if len(r.duts) == 0 && cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for a device: say which with --dut NODE=ADDRESS", name)
+		}
+	}
+	for _, name := range forReality {
+		if !r.wanted() && cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for a run on a real network: say where with --dut NODE=ADDRESS, or with --at NODE=ADDRESS for nodes of ours",
+				name)
+		}
+	}
+	return nil
+}
+
 // wanted reports whether the run is to be on a real network.
 func (r *reality) wanted() bool { return len(r.duts) > 0 || len(r.at) > 0 }
 

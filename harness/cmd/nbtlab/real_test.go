@@ -79,7 +79,6 @@ var _ = Describe("nbtlab run on a real network", func() {
 		Expect(out).To(exitWith(exitAsExpected))
 		Expect(out.Stdout).To(ContainSubstring(`"not_judged":[{"line":4,`))
 		Expect(runReal(append(on, "--need-not", "applause")...).Stderr).To(ContainSubstring("--need-not applause: there is no such frame in scenarios"))
-		Expect(nbtlab("run", "mine.scenario", "--need-not", "answer").Stderr).To(ContainSubstring("--need-not is for a device"))
 	})
 
 	It("tells of a forbidden frame when it is seen, and ends there with --fail-fast", func() {

@@ -168,7 +168,8 @@ With --dut it runs on a real network, in real time: the device at an address tak
 addresses of this host on the same network (each one to itself: --at says which), and what the device has to do itself its --agent
 makes it do. What cannot be done to the device, and a device that is silent, end the run with 125. With --at alone all nodes are
 ours. Ports 137 to 139 need root, or: sudo setcap cap_net_bind_service=+ep nbtlab. A stack that never sends a frame which a scenario
-expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged without it with --need-not; the report says so. Who
+expects and the RFC leaves to it (Samba sends no DATAGRAM ERROR) is judged without it with --need-not; the report says so. --model
+is then the bug that the device is thought to have: what fails as that bug has it is called by its name, and fails all the same. Who
 interrupts it gets 130, and what was seen by then.`,
 		Example: `  nbtlab run q124565 --model buggy
   nbtlab run q124565 --model Q124565:count=once --pcap out.pcap --trace out.jsonl
@@ -178,14 +179,14 @@ interrupts it gets 130, and what was seen by then.`,
   nbtlab run q124565 --dut pc=10.77.0.1 --agent pc=manual --at peer=10.77.0.2/24`,
 		Args: wants("a scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := sel.reality.check(cmd); err != nil {
+				return err
+			}
 			sc, c, err := sel.scenarioCase(a, args[0])
 			if err != nil {
 				return err
 			}
 			var r harness.Result
-			if len(sel.needNot) > 0 && len(sel.duts) == 0 {
-				return errors.New("--need-not is for a device: say which with --dut NODE=ADDRESS")
-			}
 			if err := files.canRecord(); err != nil {
 				return err
 			}
@@ -263,12 +264,18 @@ nothing of its device.`,
   nbtlab compare live:10.77.0.1 fixed ms00-047 --agent live:10.77.0.1=./my-agent`,
 		Args: wants("a model", "another model", "a scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			onDevice := slices.ContainsFunc(args[:2], isDevice)
+			for _, name := range []string{"at", "agent", "agent-timeout", "ports", "node"} {
+				if !onDevice && cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s is for a device: say which with live:ADDRESS in place of a model", name)
+				}
+			}
 			sc, c, err := sel.scenarioCase(a, args[2])
 			if err != nil {
 				return err
 			}
 			ctx := cmd.Context()
-			if slices.ContainsFunc(args[:2], isDevice) {
+			if onDevice {
 				var unhook context.CancelFunc
 				ctx, unhook = untilStopped(ctx)
 				defer unhook()
