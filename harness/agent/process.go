@@ -4,6 +4,7 @@ package agent
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,9 +55,9 @@ type pending struct {
 	timer *time.Timer
 }
 
-// Start starts an agent with a shell, as the user would, and waits until it has said what it can do. The command is the
-// user's: nothing in it comes from a network or a file.
-func Start(command string, opts Options) (*Process, error) {
+// Start starts an agent with a shell, as the user would, and waits until it has said what it can do or the context ends, which
+// ends only an agent that has not said it yet. The command is the user's: nothing in it comes from a network or a file.
+func Start(ctx context.Context, command string, opts Options) (*Process, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = defaultTimeout
 	}
@@ -97,6 +98,10 @@ func Start(command string, opts Options) (*Process, error) {
 	case err = <-greeting:
 	case <-time.After(opts.Timeout):
 		err = fmt.Errorf("it said nothing within %s", opts.Timeout)
+	case <-ctx.Done():
+		p.fail(ctx.Err())
+		p.Close()
+		return nil, fmt.Errorf("agent: %s had not said what it can do: %w", command, ctx.Err())
 	}
 	if err != nil {
 		p.fail(err)

@@ -5,6 +5,7 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func start(command string, stderr ...func(string)) *agent.Process {
 	if len(stderr) > 0 {
 		opts.Stderr = stderr[0]
 	}
-	p, err := agent.Start(command, opts)
+	p, err := agent.Start(context.Background(), command, opts)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(p.Close)
 	return p
@@ -105,7 +106,7 @@ var _ = Describe("An agent", func() {
 
 	DescribeTable("whose first line is not what it has to be is refused, and ended (bad-input 52-55)",
 		func(first, because string) {
-			_, err := agent.Start(script(say(first), "sleep 600"), agent.Options{Timeout: 5 * time.Second})
+			_, err := agent.Start(context.Background(), script(say(first), "sleep 600"), agent.Options{Timeout: 5 * time.Second})
 			Expect(err).To(MatchError(And(ContainSubstring("does not speak the agent protocol"), ContainSubstring(because))))
 		},
 		Entry("a log line", "starting up...", `"starting up..." is no JSON object`),
@@ -129,17 +130,36 @@ var _ = Describe("An agent", func() {
 	)
 
 	It("that ends, or says nothing, is no agent (bad-input 57)", func() {
-		_, err := agent.Start("exit 3", agent.Options{})
+		_, err := agent.Start(context.Background(), "exit 3", agent.Options{})
 		Expect(err).To(MatchError(ContainSubstring("it ended without a word")))
-		_, err = agent.Start("sleep 600", agent.Options{Timeout: 100 * time.Millisecond})
+		_, err = agent.Start(context.Background(), "sleep 600", agent.Options{Timeout: 100 * time.Millisecond})
 		Expect(err).To(MatchError(ContainSubstring("it said nothing within 100ms")))
-		_, err = agent.Start("/no/such/agent", agent.Options{})
+		_, err = agent.Start(context.Background(), "/no/such/agent", agent.Options{})
 		Expect(err).To(MatchError(ContainSubstring("it ended without a word")))
+	})
+
+	It("that has not said a word yet is ended with everything that it started when nobody wants it any more", func() {
+		pids := filepath.Join(GinkgoT().TempDir(), "pids")
+		ctx, cancel := context.WithCancel(context.Background())
+		started := make(chan error, 1)
+		go func() {
+			_, err := agent.Start(ctx, script("trap '' TERM HUP INT", "sleep 600 & echo $! >"+pids, "sleep 600"), agent.Options{})
+			started <- err
+		}()
+		var pid int
+		Eventually(func() (err error) {
+			b, _ := os.ReadFile(pids)
+			pid, err = strconv.Atoi(strings.TrimSpace(string(b)))
+			return err
+		}).WithTimeout(5 * time.Second).Should(Succeed())
+		cancel()
+		Eventually(started).WithTimeout(5 * time.Second).Should(Receive(MatchError(context.Canceled)))
+		Eventually(func() bool { return alive(pid) }).WithTimeout(5 * time.Second).Should(BeFalse())
 	})
 
 	It("may not print a line that is too long, ended or not (bad-input 52)", func() {
 		for _, n := range []int{1<<20 + 1, 10 << 20} {
-			_, err := agent.Start(fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x; sleep 600", n), agent.Options{Timeout: 5 * time.Second})
+			_, err := agent.Start(context.Background(), fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x; sleep 600", n), agent.Options{Timeout: 5 * time.Second})
 			Expect(err).To(MatchError(ContainSubstring("a line is longer than 1048576 bytes")))
 		}
 		long := strings.Repeat(" ", 1<<20-len(hello))
@@ -186,7 +206,7 @@ var _ = Describe("An agent", func() {
 	})
 
 	It("has a time for each answer, but for what waits for others (bad-input 57)", func() {
-		p, err := agent.Start(script(say(hello), "cat >/dev/null"), agent.Options{Timeout: 300 * time.Millisecond})
+		p, err := agent.Start(context.Background(), script(say(hello), "cat >/dev/null"), agent.Options{Timeout: 300 * time.Millisecond})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(p.Close)
 		listening := ask(p, "listen", netbios.NCB{})

@@ -156,7 +156,7 @@ func Conform(s Stack) bool {
 			ginkgo.It(t.sentence(), labels, at, func(ctx ginkgo.SpecContext) { t.spec(ctx) })
 		}
 		if s.Device != nil {
-			ginkgo.It(saysSomething, at, ginkgo.Serial, func() { s.Device.judges(s, trials) })
+			ginkgo.It(saysSomething, at, ginkgo.Serial, func(ctx ginkgo.SpecContext) { s.Device.judges(ctx, s, trials) })
 			return // nobody can repeat to the microsecond what happened on a network
 		}
 		ginkgo.It(saysSomething, at, func() {

@@ -37,7 +37,7 @@ type Device struct {
 
 // spec is the body of the spec of a case.
 func (d *Device) spec(ctx ginkgo.SpecContext, t Trial) {
-	hand := d.start(t.Stack)
+	hand := d.start(ctx, t.Stack)
 	defer hand.Close()
 	if why := t.needs(cannot(hand)); why != "" {
 		t.skip(why)
@@ -50,14 +50,14 @@ func (d *Device) spec(ctx ginkgo.SpecContext, t Trial) {
 }
 
 // judges is the body of the spec that a case can be judged.
-func (d *Device) judges(s Stack, trials []Trial) {
-	hand := d.start(s)
+func (d *Device) judges(ctx ginkgo.SpecContext, s Stack, trials []Trial) {
+	hand := d.start(ctx, s)
 	defer hand.Close()
 	gomega.Expect(nothingJudged(s, trials, func(v scenario.Verb) bool { return s.lacks(v) || cannot(hand)(v) })).To(gomega.BeEmpty())
 }
 
-func (d *Device) start(s Stack) *agent.Process {
-	hand, err := agent.Start(d.Agent, agent.Options{Stderr: func(line string) { ginkgo.GinkgoWriter.Println(line) }})
+func (d *Device) start(ctx context.Context, s Stack) *agent.Process {
+	hand, err := agent.Start(ctx, d.Agent, agent.Options{Stderr: func(line string) { ginkgo.GinkgoWriter.Println(line) }})
 	if err != nil {
 		ginkgo.Fail(fmt.Sprintf("the agent of %s: %v", s.Name, err))
 	}

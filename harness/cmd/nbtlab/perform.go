@@ -211,7 +211,7 @@ func (f *performance) places(v *replay.View, title string) (*scenario.Scenario, 
 func (f *performance) perform(
 	ctx context.Context, a *app, v *replay.View, troupe *scenario.Scenario, places []harness.Place, o harness.PerformOptions,
 ) (*harness.Performance, error) {
-	hands, err := f.start(a, map[string]*live.Device{v.Host.String(): places[0].Device})
+	hands, err := f.start(ctx, a, map[string]*live.Device{v.Host.String(): places[0].Device})
 	defer func() {
 		for _, h := range hands {
 			h.Close()

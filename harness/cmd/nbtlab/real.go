@@ -110,7 +110,7 @@ func (r *reality) perform(ctx context.Context, a *app, sc *scenario.Scenario, in
 	if o.NeedNot, err = kindsOf(r.needNot); err != nil {
 		return harness.Result{}, err
 	}
-	hands, err := r.start(a, devices)
+	hands, err := r.start(ctx, a, devices)
 	defer func() {
 		for _, h := range hands {
 			h.Close()
@@ -187,7 +187,7 @@ func (r *reality) addresses(sc *scenario.Scenario) (map[string]netip.Prefix, map
 }
 
 // start starts the agents.
-func (r *reality) start(a *app, devices map[string]*live.Device) (hands []hand, err error) {
+func (r *reality) start(ctx context.Context, a *app, devices map[string]*live.Device) (hands []hand, err error) {
 	p := report.NewPrinter(a.stderr, false)
 	for _, text := range r.agents {
 		name, command, ok := strings.Cut(text, "=")
@@ -203,9 +203,11 @@ func (r *reality) start(a *app, devices map[string]*live.Device) (hands []hand, 
 		var h hand
 		if command == "manual" {
 			h = agent.NewManual(name, a.stdin, func(text string) { p.Printf("%s", text) })
-		} else if h, err = agent.Start(command, agent.Options{
+		} else if h, err = agent.Start(ctx, command, agent.Options{
 			Timeout: r.patience, Stderr: func(line string) { p.Printf("agent of %s: %s\n", name, line) },
-		}); err != nil {
+		}); ctx.Err() != nil && err != nil {
+			return hands, fmt.Errorf("the run was %w before the agent of %s had said what it can do", errInterrupted, name)
+		} else if err != nil {
 			return hands, fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
 		d.Hand = h

@@ -7,7 +7,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -208,6 +211,38 @@ var _ = Describe("nbtlab run on a real network", func() {
 			Expect(err).NotTo(HaveOccurred())
 			Expect(c.Frames).To(HaveLen(4))
 		})
+	})
+
+	It("ends at once when it is interrupted before an agent has said what it can do", func() {
+		if runtime.GOOS == "windows" {
+			return // processes cannot be sent these signals there
+		}
+		program := built()
+		write("mine.scenario", ms00047)
+		write("agent.sh", "echo started >started; exec cat >/dev/null")
+		write("out.pcap", committed("ms00-047/fixed.pcap"))
+		for _, args := range [][]string{
+			{"run", "mine.scenario", "--dut", "pc=127.79.0.3", "--at", "stranger=127.79.0.4/8", "--agent", "pc=sh agent.sh"},
+			{"compare", "live:127.79.0.3", "fixed", "mine.scenario", "--at", "stranger=127.79.0.4/8", "--agent", "live:127.79.0.3=sh agent.sh"},
+			{"replay", "out.pcap", "--host", "10.0.0.10", "--dut", "127.79.0.3", "--at", "10.0.0.66=127.79.0.4/8", "--agent", "sh agent.sh"},
+		} {
+			for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+				var stdout, stderr safeBuffer
+				command := exec.Command(program, append(args, "--ports", testPorts())...)
+				command.Stdout, command.Stderr = &stdout, &stderr
+				Expect(command.Start()).To(Succeed())
+				ended := make(chan error, 1)
+				go func() { ended <- command.Wait() }()
+				DeferCleanup(func() { _ = command.Process.Kill() }) // unless it has ended, as it should
+				Eventually("started").WithTimeout(10*time.Second).Should(BeAnExistingFile(), stderr.String)
+				Expect(os.Remove("started")).To(Succeed())
+				Expect(command.Process.Signal(sig)).To(Succeed())
+				Eventually(ended).WithTimeout(10 * time.Second).Should(Receive())
+				Expect(command.ProcessState.ExitCode()).To(Equal(exitInterrupted), stderr.String())
+				Expect(stdout.String()).To(BeEmpty())
+				Expect(stderr.String()).To(MatchRegexp(`\Anbtlab: the run was interrupted before the agent of \S+ had said what it can do\n\z`))
+			}
+		}
 	})
 
 	It("has a person for an agent where no program can be one", func() {
