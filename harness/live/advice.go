@@ -62,6 +62,12 @@ func localAddress(addr netip.Addr) error {
 		addr, AddressesText(), addr)
 }
 
+// otherNetwork says why the broadcast address of a stack's network cannot be heard, though its own address is this host's.
+func otherNetwork(prefix netip.Prefix, broadcast netip.Addr) error {
+	return fmt.Errorf("%s has the broadcast address %s, which is not this host's (%s): give %s the length that this host has it with, "+
+		"or leave the length out", prefix, broadcast, AddressesText(), prefix.Addr())
+}
+
 // Advise says what to do about a socket that could not be had.
 func Advise(protocol string, at netip.AddrPort, err error) error {
 	switch {

@@ -61,3 +61,6 @@ func PortBehind(l *LAN, last netip.AddrPort) (netip.AddrPort, error) {
 	l.lastPort = last.Port()
 	return l.reservePort(last.Addr())
 }
+
+// OtherNetwork is what is said of a stack's network whose broadcast address is not this host's.
+func OtherNetwork(prefix netip.Prefix) error { return otherNetwork(prefix, stack.BroadcastOf(prefix)) }

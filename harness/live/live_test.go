@@ -94,6 +94,8 @@ var _ = Describe("A stack on real sockets", func() {
 		boot := func(uint16) stack.Stack { return nil }
 		_, err := lan.Attach("node", netip.MustParsePrefix("203.0.113.1/24"), boot)
 		Expect(err).To(MatchError(And(ContainSubstring("203.0.113.1 is not an address of this host"), ContainSubstring("ip addr add"))))
+		Expect(live.OtherNetwork(netip.MustParsePrefix("10.99.0.1/16"))).To(MatchError(And(
+			HavePrefix("10.99.0.1/16 has the broadcast address 10.99.255.255, which is not this host's ("), ContainSubstring("leave the length out"))))
 		taken, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(service(host(4), ports.Name)))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(taken.Close)

@@ -123,6 +123,8 @@ func (l *LAN) openSockets(node int, h *host) error {
 		*x.socket, err = bindUDP(at, x.to != toHost)
 		switch {
 		case x.to == toAll && errors.Is(err, syscall.EADDRNOTAVAIL): // not Linux: who broadcasts there is not heard
+		case x.to == toNetwork && errors.Is(err, syscall.EADDRNOTAVAIL):
+			return otherNetwork(h.prefix, at.Addr())
 		case err != nil:
 			return Advise("UDP", at, err)
 		}
