@@ -101,6 +101,14 @@ func wants(things ...string) cobra.PositionalArgs {
 	}
 }
 
+// flagsAlone checks that a command is given no arguments.
+func flagsAlone(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes flags alone, and got %q besides (see: %s --help)", cmd.Name(), args[0], cmd.CommandPath())
+}
+
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -139,7 +147,8 @@ func (a *app) root() *cobra.Command {
 steps-to-reproduce section of a bug report. Each script runs on a model with the bug and on one without; the traffic of both
 is checked against recorded captures.
 
-Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input, 125 cannot judge.`,
+Exit status: 0 as expected, 1 not as expected, 2 wrong usage or unreadable input, 125 cannot judge,
+130 interrupted.`,
 		Example: `  nbtlab verify                          # every bug, both models, all controls
   nbtlab run q124565 --model buggy       # watch one bug happen, and see who holds which reference
   nbtlab compare fixed buggy q124565     # both models side by side`,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +62,7 @@ could not be registered or the node crashed, 2 when it could not start.`,
   nbtlab serve --addr 10.77.0.1 --name CHAT --model Q124565 --pcap chat.pcap
   nbtlab serve --addr 10.77.0.1 --wins
   nbtlab serve --addr 10.77.0.2 --name FRIEND --wins-server 10.77.0.1 --node-type p`,
-		Args: cobra.NoArgs,
+		Args: flagsAlone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.read(); err != nil {
 				return err
@@ -135,6 +136,11 @@ func (s *serving) read() (err error) {
 	}{{"name", s.names, &s.uniques}, {"group", s.groups, &s.teams}, {"listen", s.listens, &s.listening}} {
 		if *x.names, err = namesOf(x.flag, x.texts); err != nil {
 			return err
+		}
+	}
+	for i, n := range s.listening {
+		if !slices.Contains(s.uniques, n) {
+			return fmt.Errorf("--listen %s: sessions are accepted for names of --name alone: say --name %s too", s.listens[i], quote(s.listens[i]))
 		}
 	}
 	return nil
