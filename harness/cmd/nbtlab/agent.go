@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,17 @@ func (a *app) agentCommand() *cobra.Command {
 		Long: `Agent speaks the agent protocol on standard input and output (see: go doc ./harness/agent), and makes a device do what a
 scenario wants of it. It is what --agent of "nbtlab run --dut" starts.`,
 		Example: `  nbtlab agent nmbd --help`,
-		Args:    cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var kinds []string
+			for _, kind := range cmd.Commands() {
+				kinds = append(kinds, kind.Name())
+			}
+			return fmt.Errorf("agent %s: there is no agent of that kind here, only of %s; one for another device is a program of yours "+
+				"(see: go doc ./harness/agent)", args[0], strings.Join(kinds, ", "))
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -44,7 +55,7 @@ told to (smbcontrol force-election, about 20 seconds), and loses one to the agen
 and an os level between 1 and 31 in its smb.conf, and this command the right to use smbcontrol.`,
 		Example: `  nbtlab run q124565-table --bind CHAT='NBTLAB<1d>' --dut pc=10.77.0.1 \
       --agent pc='nbtlab agent nmbd --addr 10.77.0.1/24 --workgroup NBTLAB --conf /etc/samba/smb.conf'`,
-		Args: cobra.NoArgs,
+		Args: flagsAlone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if addr == "" || n.Workgroup == "" {
 				return errors.New("agent nmbd wants --addr ADDRESS/LENGTH and --workgroup NAME (see: nbtlab agent nmbd --help)")

@@ -110,7 +110,7 @@ func (a *app) bugsCommand() *cobra.Command {
 		Short: "List the bugs that the models can have",
 		Example: `  nbtlab bugs
   nbtlab bugs --markdown   # the table of the README`,
-		Args: cobra.NoArgs,
+		Args: flagsAlone,
 		RunE: func(*cobra.Command, []string) error {
 			shipped, err := harness.Shipped()
 			if err != nil {

@@ -56,7 +56,8 @@ it says which), and whether the stack comes back.
   no answer  silence where an answer is due
   not asked  there is nothing to ask about, or it takes --intrusive
 
-0 when all that was asked is ok, 1 when something is not, 125 when nothing came from the address at all.
+0 when all that was asked is ok, 1 when something is not, 125 when nothing came from the address at all,
+130 when it was interrupted: what was found by then is told.
 
 Packets come from ports that happen to be free. Stacks of the nineties answer to port 137 or 138 whatever port they were asked
 from: where all is silence, try --well-known-ports, which needs root (or CAP_NET_BIND_SERVICE) and no other NetBIOS stack on

@@ -258,7 +258,7 @@ hold, and what was sent. 0 when the two are the same, 1 when they differ.
 
 In place of a model live:ADDRESS stands for the device at an address, as of "nbtlab run --dut", in place of the node that the
 scenario's bug is in, or of --node. Nobody sees who holds which reference there, so these are left out then. 125 when a run says
-nothing of its device.`,
+nothing of its device, 130 when it was interrupted.`,
 		Example: `  nbtlab compare fixed buggy q124565
   nbtlab compare Q124565 Q124565:window=always q124565-running
   nbtlab compare live:10.77.0.1 fixed ms00-047 --agent live:10.77.0.1=./my-agent`,

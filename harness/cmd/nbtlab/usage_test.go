@@ -41,7 +41,9 @@ var _ = Describe("Wrong usage", func() {
 		Entry("a model too few", "compare fixed q124565", "compare wants a model, another model, a scenario, got 2 arguments"),
 		Entry("nothing to compare with", "check q124565", "check wants a capture: --against FILE"),
 		Entry("no file to format", "fmt", "fmt wants a file, got 0 arguments (see: nbtlab fmt --help)"),
-		Entry("an argument too many", "bugs q124565", `"q124565"`),
+		Entry("an argument too many", "bugs q124565", `bugs takes flags alone, and got "q124565" besides (see: nbtlab bugs --help)`),
+		Entry("an agent of no kind", "agent smbd", "agent smbd: there is no agent of that kind here, only of nmbd", "go doc ./harness/agent"),
+		Entry("an agent with an argument too many", "agent nmbd me", `nmbd takes flags alone, and got "me" besides (see: nbtlab agent nmbd --help)`),
 
 		Entry("an unknown scenario", "run q999 --pcap out --trace out2", `"q999"`, "q124565-exhaustion"),
 		Entry("an unknown bug", "verify Q999", `"Q999"`),
