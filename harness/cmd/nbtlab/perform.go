@@ -42,7 +42,7 @@ func (f *performance) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.at, "at", nil, "PEER=ADDRESS[/LENGTH]: play this peer at this address of this host (by default at any, each at one of its own)")
 	flags.StringSliceVar(&f.peers, "peers", nil, "the peers to play, by their addresses in the capture (by default all who sent the host anything)")
 	flags.StringVar(&f.agent, "agent", "", `what makes the device do as the host's applications did: a command that speaks the agent protocol, or "manual"`)
-	flags.DurationVar(&f.reality.patience, "agent-timeout", time.Minute, "how long the agent may take for an answer")
+	flags.DurationVar(&f.reality.patience, "agent-timeout", agentPatience, "how long the agent may take for an answer")
 	flags.StringSliceVar(&f.unasked, "unasked", nil, `what the device does without being told, such as listen,send; "all" for everything`)
 	flags.StringArrayVar(&f.bindings, "bind", nil, "let another name stand for one of the capture, such as CHAT='NBTLAB<1d>'")
 	flags.StringArrayVar(&f.tolerate, "tolerate", nil,
@@ -272,7 +272,7 @@ func (f *performance) repeat(path string, host netip.Addr, calls, title string) 
 	add("calls", calls)
 	add("case", title)
 	add("ports", f.ports)
-	if f.reality.patience != time.Minute {
+	if f.reality.patience != agentPatience {
 		add("agent-timeout", f.reality.patience.String())
 	}
 	if f.wait != 3*time.Second {

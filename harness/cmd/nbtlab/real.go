@@ -28,12 +28,15 @@ type reality struct {
 	patience         time.Duration
 }
 
+// agentPatience is how long an agent may take for an answer, unless the user says so.
+const agentPatience = time.Minute
+
 func (r *reality) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&r.at, "at", nil, "NODE=ADDRESS[/LENGTH]: run on a real network, with this node of ours at an address of this host")
 	f.StringArrayVar(&r.agents, "agent", nil,
 		`NODE=COMMAND: what makes the device do things, a program that speaks the agent protocol or "manual" (see: go doc ./harness/agent)`)
-	f.DurationVar(&r.patience, "agent-timeout", time.Minute, "how long an agent may take for an answer")
+	f.DurationVar(&r.patience, "agent-timeout", agentPatience, "how long an agent may take for an answer")
 	f.StringVar(&r.ports, "ports", "", "NAME,DATAGRAM,SESSION: other ports, for tests without root")
 }
 
@@ -189,6 +192,9 @@ func (r *reality) addresses(sc *scenario.Scenario) (map[string]netip.Prefix, map
 // start starts the agents.
 func (r *reality) start(ctx context.Context, a *app, devices map[string]*live.Device) (hands []hand, err error) {
 	p := report.NewPrinter(a.stderr, false)
+	if r.patience <= 0 {
+		return nil, fmt.Errorf("--agent-timeout %s: want a time, such as %s", r.patience, agentPatience)
+	}
 	for _, text := range r.agents {
 		name, command, ok := strings.Cut(text, "=")
 		d := devices[name]
@@ -226,6 +232,9 @@ func (r *reality) words() []string {
 		for _, text := range x.list {
 			args = append(args, "--"+x.flag, quote(text))
 		}
+	}
+	if len(r.agents) > 0 && r.patience != agentPatience {
+		args = append(args, "--agent-timeout", r.patience.String())
 	}
 	if r.ports != "" {
 		args = append(args, "--ports", r.ports)

@@ -166,8 +166,8 @@ var _ = Describe("nbtlab run on a real network", func() {
 
 		It("a device whose agent is not capable of it", func() {
 			write("agent.sh", `echo '{"nbtlab_agent":1,"name":"x","can":["add-name","delete-name"]}'; cat >/dev/null`)
-			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=sh agent.sh")
-			Expect(out).To(And(exitWith(exitCannotJudge), show("needs listen of pc, of which its agent is not capable")))
+			out := runReal("--dut", "pc=127.79.0.3", "--at", "peer=127.79.0.4/8", "--agent", "pc=sh agent.sh", "--agent-timeout", "5s")
+			Expect(out).To(And(exitWith(exitCannotJudge), show("needs listen of pc, of which its agent is not capable", "--agent-timeout 5s")))
 		})
 
 		It("with an agent that does not speak the protocol", func() {
@@ -273,6 +273,7 @@ var _ = Describe("nbtlab run on a real network", func() {
 		Entry(nil, "127.0.0.3 is given to pc and to stranger", "--dut", "pc=127.0.0.3", "--at", "stranger=127.0.0.3"),
 		Entry(nil, "want NODE=COMMAND", "--dut", "pc=127.0.0.3", "--agent", "pc"),
 		Entry(nil, "there is no --dut stranger=ADDRESS", "--dut", "pc=127.0.0.3", "--agent", "stranger=true"),
+		Entry(nil, "--agent-timeout 0s: want a time, such as 1m0s", "--dut", "pc=127.0.0.3", "--agent", "pc=true", "--agent-timeout", "0"),
 		Entry(nil, "a real network has whims of its own", "--dut", "pc=127.0.0.3", "--lose", "5"),
 		Entry(nil, "this is for simulated runs", "--dut", "pc=127.0.0.3", "--control", "restart"),
 	)
