@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"github.com/onsi/ginkgo/v2"
-	"github.com/onsi/gomega"
 
 	"github.com/nbtlab/nbtlab/harness"
 	"github.com/nbtlab/nbtlab/harness/agent"
@@ -53,7 +52,7 @@ func (d *Device) spec(ctx ginkgo.SpecContext, t Trial) {
 func (d *Device) judges(ctx ginkgo.SpecContext, s Stack, trials []Trial) {
 	hand := d.start(ctx, s)
 	defer hand.Close()
-	gomega.Expect(nothingJudged(s, trials, func(v scenario.Verb) bool { return s.lacks(v) || cannot(hand)(v) })).To(gomega.BeEmpty())
+	failOver(nothingJudged(s, trials, func(v scenario.Verb) bool { return s.lacks(v) || cannot(hand)(v) }))
 }
 
 func (d *Device) start(ctx context.Context, s Stack) *agent.Process {
