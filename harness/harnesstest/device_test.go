@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,8 +28,23 @@ const beAgent = "HARNESSTEST_AGENT"
 
 var (
 	deviceAddr  = netip.MustParsePrefix("127.79.0.1/8")
-	devicePorts = live.Ports{Name: 22137, Datagram: 22138, Session: 22139}
+	devicePorts = portsOfThisRun()
 )
+
+// firstPort is the variable of the environment that tells this program, run again as a suite or an agent, the ports of the run:
+// two runs at a time on one host would hear each other's broadcasts, if there was room for both.
+const firstPort = "HARNESSTEST_PORT"
+
+func portsOfThisRun() live.Ports {
+	port, err := strconv.ParseUint(os.Getenv(firstPort), 10, 16)
+	if err != nil {
+		port = uint64(20000 + os.Getpid()%4000*3)
+		if err := os.Setenv(firstPort, strconv.FormatUint(port, 10)); err != nil {
+			panic(err)
+		}
+	}
+	return live.Ports{Name: uint16(port), Datagram: uint16(port) + 1, Session: uint16(port) + 2}
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beAgent) == "" {
