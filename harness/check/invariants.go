@@ -620,7 +620,8 @@ func (w *watch) effects(port uint16) []stack.SendDatagram {
 		case stack.Input:
 			return list // the next thing that happens to somebody
 		case stack.SendDatagram:
-			if what.From.Port() == port {
+			// A device sends when it likes: what it broadcasts may be recorded when others have heard it.
+			if e.Node == w.now.Node && what.From.Port() == port {
 				list = append(list, what)
 			}
 		}
